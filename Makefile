@@ -1,0 +1,84 @@
+# make            build/swd and build/swctl, the manual pages, the completion
+# make check      installs what the tests need, runs every test
+# make demo       two virtual machines talking, in two minutes
+# make asan tsan fuzz tidy bench install
+#
+# Everything is found by wildcard: a new file needs no line here.
+
+BUILD	?= build
+PREFIX	?= /usr/local
+CC	?= gcc
+OPT	?= -O2 -g
+SANITIZE ?=
+
+WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	   -Wpointer-arith -Wvla -Wconversion -Wno-sign-conversion
+ifdef CI
+WARN	+= -Werror
+endif
+override CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
+override CFLAGS	+= -std=gnu11 $(OPT) $(WARN) $(SANITIZE)
+override LDFLAGS += $(SANITIZE)
+LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lpthread
+
+src	 = $(filter-out $(MAINS),$(wildcard $(1)))
+obj	 = $(patsubst %.c,$(BUILD)/%.o,$(1))
+MAINS	:= switch/swd.c cli/swctl.c cli/docgen.c
+LIB	:= $(call obj,$(call src,switch/base/*.c learning/*.c ports/*.c \
+	   ports/*/*.c switch/*.c))
+CLI	:= $(call obj,$(call src,cli/*.c))
+GUEST	:= $(call obj,$(filter-out tests/guest/test_%,$(wildcard tests/guest/*.c)))
+UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
+FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+BENCH	:= $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+
+all: $(BUILD)/libswd.a
+
+$(BUILD)/swd: $(BUILD)/switch/swd.o $(BUILD)/libswd.a
+$(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a
+$(BUILD)/docgen: $(BUILD)/cli/docgen.o $(BUILD)/libswd.a
+$(UNIT) $(SYSTEM): LDLIBS += -lcriterion
+$(UNIT): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
+$(SYSTEM): $(BUILD)/%: $(BUILD)/%.o $(GUEST) $(BUILD)/libswd.a
+$(BENCH): $(BUILD)/%: $(BUILD)/%.o $(GUEST) $(BUILD)/libswd.a
+$(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(BENCH):
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# A fuzz target brings its own build: clang, libFuzzer, ASan and UBSan.
+$(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/fuzz/%.o: SANITIZE += -fsanitize=fuzzer-no-link
+
+$(BUILD)/libswd.a: $(LIB) $(CLI)
+	$(AR) rcs $@ $?
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+-include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST))
+-include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(BENCH))
+
+.PHONY: all unit system fuzzers benches check demo asan tsan fuzz tidy bench \
+	docs install clean
+.SECONDARY:
+
+unit: $(UNIT)
+system: all $(SYSTEM)
+fuzzers: $(FUZZ)
+benches: $(BENCH)
+
+check:
+	tests/run check
+asan tsan fuzz tidy:
+	tests/run $@
+demo:
+	tests/net/demo.sh
+bench: all
+	bench/run
+
+clean:
+	rm -rf $(BUILD)
