@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fdb.c - the forwarding database: lookups, and what control does to it.
+ *
+ * A batch is hashed and its buckets are fetched first, then read, so that the
+ * cache misses of all its keys overlap.  One mapping holds everything; what
+ * was never touched costs address space only.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "learning/place.h"
+
+static inline uint16_t lookup_one(
+    const struct probe *at, uint64_t key, uint32_t now, int32_t ageing_s)
+{
+	struct hit hit = table_find(at, key);
+
+	if (!hit.bucket || slot_is_expired(&hit.slot, now, ageing_s))
+		return FDB_NONE;
+	return hit.slot.port;
+}
+
+static void lookup_chunk(const struct fdb *t, const uint64_t key[],
+    uint16_t port[], unsigned n, uint32_t now)
+{
+	int32_t ageing_s = table_ageing(t);
+	struct probe at[TABLE_BATCH];
+
+	for (unsigned i = 0; i < n; i++) {
+		at[i] = table_probe(t, key[i]);
+		table_prefetch(&at[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		port[i] = lookup_one(&at[i], key[i], now, ageing_s);
+}
+
+void fdb_lookup_batch(const struct fdb *fdb, const uint64_t key[],
+    uint16_t port[], unsigned n, uint32_t now)
+{
+	for (unsigned done = 0; done < n; done += TABLE_BATCH) {
+		unsigned left = n - done;
+
+		lookup_chunk(fdb, key + done, port + done,
+		    left < TABLE_BATCH ? left : TABLE_BATCH, now);
+	}
+}
+
+uint16_t fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now)
+{
+	struct probe at = table_probe(fdb, key);
+
+	return lookup_one(&at, key, now, table_ageing(fdb));
+}
+
+void fdb_prefetch(const struct fdb *fdb, uint64_t key)
+{
+	struct probe at = table_probe(fdb, key);
+
+	table_prefetch(&at);
+}
+
+uint32_t fdb_count(const struct fdb *fdb)
+{
+	return count_read(&fdb->count);
+}
+
+uint32_t fdb_size(const struct fdb *fdb)
+{
+	return fdb->n_entries;
+}
+
+uint32_t fdb_port_count(const struct fdb *fdb, uint16_t port)
+{
+	return count_read(&fdb->port_count[port]);
+}
+
+static int err_key(struct err *e, int code, uint64_t key, const char *what)
+{
+	unsigned o[6];
+
+	for (int i = 0; i < 6; i++)
+		o[i] = key >> (40 - 8 * i) & 0xff;
+	if (!fdb_key_net(key))
+		return err_set(e, code, "%02x:%02x:%02x:%02x:%02x:%02x %s",
+		    o[0], o[1], o[2], o[3], o[4], o[5], what);
+	return err_set(e, code, "%02x:%02x:%02x:%02x:%02x:%02x vlan %u %s",
+	    o[0], o[1], o[2], o[3], o[4], o[5], fdb_key_net(key), what);
+}
+
+static int replace_slot(struct fdb *t, struct pair *p, unsigned w, unsigned i,
+    struct slot s, struct err *e)
+{
+	struct slot old = bucket_read(p->bucket[w], i);
+
+	if (slot_is_static(&old))
+		return err_key(e, -EEXIST, s.key, "already has a static entry");
+	count_sub(&t->port_count[old.port], 1);
+	if (!slot_is_static(&s))
+		count_add(&t->port_count[s.port], 1);
+	bucket_clear(p->bucket[w], &p->ctl[w], i);
+	pair_write(p, w, i, s);
+	return 0;
+}
+
+static int insert_slot(
+    struct fdb *t, struct pair *p, struct slot s, uint32_t now, struct err *e)
+{
+	uint32_t *count = &t->port_count[s.port], rank = 0;
+
+	if (!slot_is_static(&s)) {
+		rank = count_read(count);
+		count_add(count, 1);
+	}
+	if (place_slot(t, p, s, rank, now))
+		return 0;
+	if (!slot_is_static(&s))
+		count_sub(count, 1);
+	err_key(e, -ENOSPC, s.key, "finds no room in the table");
+	err_hint(e, "give the bridge a larger fdb-size");
+	return -ENOSPC;
+}
+
+int fdb_add(struct fdb *fdb, uint64_t key, uint16_t port, bool is_static,
+    uint32_t now, struct err *e)
+{
+	struct slot s = {is_static ? key | BUCKET_STATIC : key, now, port};
+	struct probe at = table_probe(fdb, key);
+	struct pair p;
+	unsigned w, i;
+	int rc;
+
+	assert(port != FDB_NONE);
+	pair_lock(&p, &at);
+	if (pair_find(&p, key, &w, &i))
+		rc = replace_slot(fdb, &p, w, i, s, e);
+	else
+		rc = insert_slot(fdb, &p, s, now, e);
+	pair_unlock(&p);
+	return rc;
+}
+
+static bool match_key(const struct slot *s, const void *arg)
+{
+	const uint64_t *key = arg;
+
+	return !((s->key ^ *key) & BUCKET_KEY);
+}
+
+int fdb_del(struct fdb *fdb, uint64_t key, struct err *e)
+{
+	struct probe at = table_probe(fdb, key);
+
+	for (unsigned w = 0; w < 2; w++)
+		if (table_purge(fdb, at.bucket[w], match_key, &key))
+			return 0;
+	return err_key(e, -ENOENT, key, "is not in the table");
+}
+
+static bool match_filter(const struct slot *s, const void *arg)
+{
+	const struct fdb_filter *f = arg;
+	uint8_t kind = slot_is_static(s) ? FDB_STATIC : FDB_DYNAMIC;
+
+	return f->kinds & kind && (f->port == FDB_NONE || f->port == s->port) &&
+	       (f->net == FDB_NET_ANY || f->net == fdb_key_net(s->key));
+}
+
+uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter)
+{
+	uint32_t n = 0;
+
+	for (uint32_t b = 0; b < fdb->n_buckets && fdb_count(fdb); b++)
+		n += table_purge(fdb, &fdb->buckets[b], match_filter, filter);
+	return n;
+}
+
+void fdb_forget_port(struct fdb *fdb, uint16_t port)
+{
+	const struct fdb_filter all = {
+	    .port = port,
+	    .net = FDB_NET_ANY,
+	    .kinds = FDB_DYNAMIC | FDB_STATIC,
+	};
+
+	fdb_flush(fdb, &all);
+}
+
+/* The slot as it was at one moment; false if it was free. */
+static bool read_slot(const struct bucket *b, unsigned i, struct slot *s)
+{
+	uint64_t ctl;
+
+	do {
+		ctl = bucket_ctl(b);
+		if (!bucket_tag(ctl, i))
+			return false;
+		*s = bucket_read(b, i);
+	} while (!bucket_is_same(b, ctl));
+	return true;
+}
+
+unsigned fdb_dump(const struct fdb *fdb, uint64_t *cursor,
+    struct fdb_entry out[], unsigned max, uint32_t now)
+{
+	uint64_t at = *cursor, end = (uint64_t)fdb->n_buckets * BUCKET_SLOTS;
+	unsigned n = 0;
+	struct slot s;
+
+	for (; n < max && at < end && fdb_count(fdb); at++) {
+		if (!read_slot(&fdb->buckets[at / BUCKET_SLOTS],
+			at % BUCKET_SLOTS, &s) ||
+		    slot_is_expired(&s, now, table_ageing(fdb)))
+			continue;
+		out[n++] = (struct fdb_entry){
+		    .key = s.key & BUCKET_KEY,
+		    .age_s = (int32_t)(now - s.stamp) > 0 ? now - s.stamp : 0,
+		    .port = s.port,
+		    .is_static = slot_is_static(&s),
+		};
+	}
+	*cursor = at;
+	return n;
+}
+
+/* Ten slots for four entries, and some for tables so small that chance would
+ * fill a bucket. */
+static uint32_t buckets_for(uint32_t n_entries)
+{
+	return (uint32_t)((uint64_t)n_entries * 10 / 4 / BUCKET_SLOTS + 16);
+}
+
+struct fdb *fdb_open(uint32_t n_entries, struct err *e)
+{
+	struct fdb *fdb;
+	uint64_t secret[4];
+	uint32_t n_buckets;
+	size_t size;
+
+	if (!n_entries || n_entries > FDB_ENTRIES_MAX) {
+		err_set(e, -EINVAL, "a table for %u addresses cannot be made",
+		    n_entries);
+		err_hint(e, "1 to %u", FDB_ENTRIES_MAX);
+		return NULL;
+	}
+	if (getrandom(secret, sizeof(secret), 0) != sizeof(secret)) {
+		err_set(e, errno ? -errno : -EIO, "getrandom: %m");
+		return NULL;
+	}
+	n_buckets = buckets_for(n_entries);
+	size = sizeof(*fdb) + n_buckets * sizeof(struct bucket);
+	fdb = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (fdb == MAP_FAILED) {
+		err_set(e, -errno, "no memory for %u addresses: %m", n_entries);
+		return NULL;
+	}
+	fdb->buckets = (struct bucket *)(fdb + 1);
+	fdb->n_buckets = n_buckets;
+	fdb->n_entries = n_entries;
+	for (int i = 0; i < 4; i++)
+		fdb->secret[i] = secret[i];
+	fdb->secret[1] |= 1; /* keeps the low half a permutation of the key */
+	fdb->ageing_s = TABLE_AGEING_S;
+	fdb->map_size = size;
+	return fdb;
+}
+
+void fdb_close(struct fdb *fdb)
+{
+	if (fdb)
+		munmap(fdb, fdb->map_size);
+}
