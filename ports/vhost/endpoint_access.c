@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * endpoint_access.c - who may connect to a port's socket.
+ *
+ * QEMU under libvirt runs as a user of its own; a socket of its group and of
+ * mode 0660 lets it in without anybody running chmod.  A default that cannot
+ * be had (no such group, not ours to give) is passed over, a wish is not.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ports/vhost/endpoint.h"
+#include "switch/base/log.h"
+
+enum { MODE_DEFAULT = 0660, MODE_MAX = 0777 };
+
+static const char group_default[] = "libvirt-qemu";
+
+void vhost_access_default(struct vhost_access *access)
+{
+	*access = (struct vhost_access){.mode = MODE_DEFAULT};
+	if (getgrnam(group_default))
+		snprintf(
+		    access->group, sizeof(access->group), "%s", group_default);
+}
+
+static int parse_mode(mode_t *mode, const char *word, struct err *e)
+{
+	char *end;
+	unsigned long v = strtoul(word, &end, 8);
+
+	if (word[0] < '0' || word[0] > '7' || *end || v > MODE_MAX) {
+		err_set(e, -EINVAL, "mode %s is not an octal number up to %o",
+		    word, MODE_MAX);
+		err_arg(e, "mode");
+		return -EINVAL;
+	}
+	*mode = (mode_t)v;
+	return 0;
+}
+
+int vhost_access_parse(struct vhost_access *access, const char *group,
+    const char *mode, struct err *e)
+{
+	struct vhost_access parsed = *access;
+	int rc = mode ? parse_mode(&parsed.mode, mode, e) : 0;
+
+	if (rc)
+		return rc;
+	if (group && (strlen(group) > ENDPOINT_GROUP_MAX || !getgrnam(group))) {
+		err_set(e, -EINVAL, "group %s does not exist", group);
+		err_arg(e, "group");
+		return -EINVAL;
+	}
+	if (group) {
+		snprintf(parsed.group, sizeof(parsed.group), "%s", group);
+		parsed.group_wanted = true;
+	}
+	*access = parsed;
+	return 0;
+}
+
+/* A default that was not granted is forgotten, so that it is not shown. */
+static int set_group(
+    const char *path, struct vhost_access *access, struct err *e)
+{
+	struct group *g = access->group[0] ? getgrnam(access->group) : NULL;
+	int rc;
+
+	if (!g || !lchown(path, (uid_t)-1, g->gr_gid))
+		return 0;
+	if (access->group_wanted) {
+		rc = err_set(e, -errno, "giving %s to group %s: %m", path,
+		    access->group);
+		err_arg(e, "group");
+		return rc;
+	}
+	log_debug("%s stays without group %s: %m", path, access->group);
+	access->group[0] = '\0';
+	return 0;
+}
+
+int vhost_endpoint_set_access(
+    struct vhost_endpoint *ep, const struct vhost_access *access, struct err *e)
+{
+	const char *path = ep->address.sun_path;
+	struct vhost_access granted = *access;
+	int rc;
+
+	if (!ep->client) {
+		rc = set_group(path, &granted, e);
+		if (rc)
+			return rc;
+		if (chmod(path, granted.mode))
+			return err_set(e, -errno, "mode of %s: %m", path);
+	}
+	ep->access = granted;
+	return 0;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * handlers_features.c - requests about the device as a whole.
+ *
+ * Few features are offered, and each of them is one that the rings keep.
+ * QEMU gives its guest no feature of the network device that the back end
+ * does not offer, so that those which QEMU provides by itself (the control
+ * queue, the link status, announcements) are offered as well.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "ports/vhost/features.h"
+#include "ports/vhost/handlers.h"
+#include "ports/vhost/session.h"
+#include "ports/vhost/vhost.h"
+#include "switch/base/eth.h"
+
+#define BIT(n) (UINT64_C(1) << (n))
+
+enum {
+	RARP_TYPE = 0x8035,
+	RARP_LEN = 60,
+	RARP_HTYPE_ETHERNET = 1,
+	RARP_PTYPE_IP = 0x0800,
+	RARP_REVERSE_REQUEST = 3,
+	IP_ADDR_LEN = 4,
+};
+
+/* The default says nothing that a guest would not assume by itself. */
+static bool mtu_is_given(const struct vhost_port *p)
+{
+	return p->port.mtu && p->port.mtu != ETH_MTU_DEFAULT;
+}
+
+static uint64_t offered(const struct vhost_port *p)
+{
+	return BIT(VHOST_F_VERSION_1) | BIT(VHOST_F_ANY_LAYOUT) |
+	       BIT(VHOST_F_INDIRECT_DESC) | BIT(VHOST_F_EVENT_IDX) |
+	       BIT(VHOST_NET_F_MRG_RXBUF) | BIT(VHOST_NET_F_STATUS) |
+	       BIT(VHOST_NET_F_CTRL_VQ) | BIT(VHOST_NET_F_CTRL_RX) |
+	       BIT(VHOST_NET_F_GUEST_ANNOUNCE) |
+	       BIT(VHOST_F_PROTOCOL_FEATURES) |
+	       (p->n_queues > 1 ? BIT(VHOST_NET_F_MQ) : 0) |
+	       (mtu_is_given(p) ? BIT(VHOST_NET_F_MTU) : 0);
+}
+
+static uint64_t protocol_offered(void)
+{
+	return BIT(VHOST_PROTOCOL_MQ) | BIT(VHOST_PROTOCOL_RARP) |
+	       BIT(VHOST_PROTOCOL_REPLY_ACK) | BIT(VHOST_PROTOCOL_MTU) |
+	       BIT(VHOST_PROTOCOL_RESET_DEVICE) |
+	       BIT(VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS) |
+	       BIT(VHOST_PROTOCOL_STATUS);
+}
+
+static enum vhost_outcome answer(struct vhost_message *m, uint64_t value)
+{
+	m->payload.u64 = value;
+	m->header.size = sizeof(m->payload.u64);
+	return VHOST_REPLY;
+}
+
+/* SET_OWNER opens what the connection has opened already; RESET_OWNER is
+ * best ignored, says the specification. */
+enum vhost_outcome vhost_handle_nothing(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	(void)p;
+	(void)m;
+	return VHOST_DONE;
+}
+
+enum vhost_outcome vhost_handle_get_features(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	return answer(m, offered(p));
+}
+
+static bool any_ring_runs(const struct vhost_port *p)
+{
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
+		if (p->ring[i].running)
+			return true;
+	return false;
+}
+
+/* QEMU repeats the features for each pair of queues, when the first pair runs
+ * already; what a running ring looks like cannot change. */
+enum vhost_outcome vhost_handle_set_features(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	uint64_t wanted = m->payload.u64;
+
+	if (wanted & ~offered(p))
+		return vhost_close(p, "features",
+		    "features %#" PRIx64 " are not offered",
+		    wanted & ~offered(p));
+	if (p->has_features && wanted == p->features)
+		return VHOST_DONE;
+	if (any_ring_runs(p))
+		return vhost_close(
+		    p, "features", "features change while a ring runs");
+	p->features = wanted;
+	p->has_features = true;
+	vhost_session_expect_memory(p);
+	return vhost_rings_resume(p);
+}
+
+enum vhost_outcome vhost_handle_get_protocol_features(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	(void)p;
+	return answer(m, protocol_offered());
+}
+
+enum vhost_outcome vhost_handle_set_protocol_features(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	uint64_t wanted = m->payload.u64;
+
+	if (wanted & ~protocol_offered())
+		return vhost_close(p, "features",
+		    "protocol features %#" PRIx64 " are not offered",
+		    wanted & ~protocol_offered());
+	p->protocol_features = wanted;
+	return VHOST_DONE;
+}
+
+/* Pairs, as every network front end counts them. */
+enum vhost_outcome vhost_handle_get_queue_num(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	return answer(m, p->n_queues);
+}
+
+enum vhost_outcome vhost_handle_get_status(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	return answer(m, p->status);
+}
+
+/* Memory, features and who rings stay: a front end that tracks memory slots
+ * does not describe them again. */
+enum vhost_outcome vhost_handle_reset_device(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	(void)m;
+	vhost_rings_pause(p, 0, vhost_port_n_rings(p));
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++) {
+		vhost_ring_forget(&p->ring[i], true);
+		p->ring[i].enabled = false;
+	}
+	p->status = 0;
+	return vhost_rings_resume(p);
+}
+
+/* A status of 0 is the driver's reset (virtio 1.2, 2.1); the rings stop, but
+ * whether they are enabled is the front end's and stays. */
+enum vhost_outcome vhost_handle_set_status(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	if (m->payload.u64 > UINT8_MAX)
+		return vhost_refuse(
+		    p, "status %#" PRIx64 " is not a byte", m->payload.u64);
+	p->status = (uint8_t)m->payload.u64;
+	if (p->status)
+		return VHOST_DONE;
+	vhost_rings_pause(p, 0, vhost_port_n_rings(p));
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
+		vhost_ring_forget(&p->ring[i], true);
+	return vhost_rings_resume(p);
+}
+
+enum vhost_outcome vhost_handle_net_set_mtu(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	uint64_t mtu = m->payload.u64;
+
+	if (mtu < ETH_MTU_MIN || mtu > UINT16_MAX ||
+	    (mtu_is_given(p) && mtu > p->port.mtu))
+		return vhost_refuse(p,
+		    "MTU %" PRIu64 " is not between %d and %u", mtu,
+		    ETH_MTU_MIN, p->port.mtu);
+	p->guest_mtu = (uint16_t)mtu;
+	return VHOST_DONE;
+}
+
+/* RFC 903: who am I?  Asked only so that bridges on the way learn @mac. */
+static void build_rarp(uint8_t frame[RARP_LEN], uint64_t mac)
+{
+	uint8_t *p = frame + ETH_HDR_LEN;
+
+	memset(frame, 0, RARP_LEN);
+	eth_mac_put(frame, ETH_MAC_BROADCAST);
+	eth_mac_put(frame + ETH_ADDR_LEN, mac);
+	eth_put_be16(frame + 2 * ETH_ADDR_LEN, RARP_TYPE);
+	eth_put_be16(p, RARP_HTYPE_ETHERNET);
+	eth_put_be16(p + 2, RARP_PTYPE_IP);
+	p[4] = ETH_ADDR_LEN;
+	p[5] = IP_ADDR_LEN;
+	eth_put_be16(p + 6, RARP_REVERSE_REQUEST);
+	eth_mac_put(p + 8, mac);
+	eth_mac_put(p + 8 + ETH_ADDR_LEN + IP_ADDR_LEN, mac);
+}
+
+enum vhost_outcome vhost_handle_send_rarp(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	uint64_t mac = eth_mac(m->payload.bytes);
+	uint8_t frame[RARP_LEN];
+
+	if (!mac || eth_mac_is_group(mac))
+		return vhost_refuse(p,
+		    "RARP for %012" PRIx64 ", which is nobody's address", mac);
+	build_rarp(frame, mac);
+	p->port.env->announce(&p->port, frame, sizeof(frame));
+	return VHOST_DONE;
+}
+
+/* Asks for an answer by itself, with or without REPLY_ACK. */
+enum vhost_outcome vhost_handle_iotlb_msg(
+    struct vhost_port *p, struct vhost_message *m)
+{
+	(void)p;
+	return answer(m, 1);
+}

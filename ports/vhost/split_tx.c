@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * split_tx.c - frames into a guest's receiveq: the one copy.
+ *
+ * Each frame goes into one chain, or with mergeable buffers into as many as
+ * it takes.  Chains are counted as used only once the whole frame has its
+ * place; until then nothing is written, so giving up costs nothing and leaves
+ * no trace.  A chain that is too small for a frame stays available for the
+ * next one, as with Linux vhost-net, DPDK and QEMU: it is no fault of the
+ * buffer's, and a guest would take its return with length 0 for an error.
+ */
+#include <string.h>
+
+#include "ports/vhost/split.h"
+
+enum { HEAD_PLAIN = 64 }; /* the usual head, worth a copy of fixed length */
+
+struct tx {
+	struct virtq *vq;
+	unsigned n_entries; /* fetched ahead */
+	unsigned n_avail;   /* chains known to be available */
+	unsigned n_used;    /* chains that hold frames */
+	bool looked_again;
+	struct split_entry entry[BATCH_MAX];
+};
+
+/* Whether there are more than @n chains, all that are known of; asks once in
+ * a call.  A guest that takes its index back is not followed. */
+static bool find_more(struct tx *t, unsigned n)
+{
+	unsigned n_avail;
+
+	if (t->looked_again)
+		return false;
+	t->looked_again = true;
+	n_avail = split_available(t->vq);
+	if (n_avail <= n)
+		return false;
+	t->n_avail = n_avail;
+	return true;
+}
+
+static bool virtq_is_broken(const struct virtq *vq)
+{
+	return __atomic_load_n(&vq->fault, __ATOMIC_RELAXED);
+}
+
+static enum drop_reason why_none(const struct tx *t)
+{
+	return virtq_is_broken(t->vq) ? DROP_GUEST_RING_BROKEN
+				      : DROP_GUEST_RING_FULL;
+}
+
+static inline struct split_entry entry_at(const struct tx *t, unsigned k)
+{
+	return k < t->n_entries ? t->entry[k] : split_entry(t->vq, k);
+}
+
+/* The header for @f in @n_buffers chains, and what of its offload state the
+ * receiver has not asked for left out. */
+static inline struct virtio_net_hdr make_hdr(
+    const struct virtq *vq, const struct frame *f, unsigned n_buffers)
+{
+	struct virtio_net_hdr hdr = {0};
+	struct offload o = f->offload;
+
+	o.bits &= vq->port->accepts;
+	if (o.bits)
+		offload_to_hdr(&o, &hdr);
+	hdr.num_buffers = (uint16_t)n_buffers;
+	return hdr;
+}
+
+/* All of @f to data[0..f->len). */
+static inline void copy_out(uint8_t *data, const struct frame *f)
+{
+	if (f->head_len == HEAD_PLAIN)
+		memcpy(data, f->head, HEAD_PLAIN);
+	else
+		memcpy(data, f->head, f->head_len);
+	data += f->head_len;
+	for (unsigned i = 0; i < f->n_segs; i++) {
+		memcpy(data, f->segs[i].data, f->segs[i].len);
+		data += f->segs[i].len;
+	}
+}
+
+static inline void put_hdr(
+    const struct virtq *vq, uint8_t *to, const struct virtio_net_hdr *hdr)
+{
+	if (vq->hdr_len == VIRTIO_NET_HDR_LEN)
+		memcpy(to, hdr, VIRTIO_NET_HDR_LEN);
+	else
+		memcpy(to, hdr, VIRTIO_NET_HDR_LEN_LEGACY);
+}
+
+/* src[0..n) to the place @at, which moves on. */
+static void write_pieces(struct split_cursor *at, const void *src, uint32_t n)
+{
+	const uint8_t *from = src;
+
+	while (n) {
+		uint32_t left = at->piece->len - at->offset;
+		uint32_t some = left < n ? left : n;
+
+		memcpy(at->piece->data + at->offset, from, some);
+		from += some;
+		n -= some;
+		at->offset += some;
+		if (at->offset == at->piece->len)
+			*at = (struct split_cursor){at->piece + 1, 0};
+	}
+}
+
+static void write_gathered(const struct virtq *vq, const struct split_gather *g,
+    const struct frame *f, unsigned n_buffers)
+{
+	struct virtio_net_hdr hdr = make_hdr(vq, f, n_buffers);
+	struct split_cursor at = {g->piece, 0};
+
+	write_pieces(&at, &hdr, vq->hdr_len);
+	write_pieces(&at, f->head, f->head_len);
+	for (unsigned i = 0; i < f->n_segs; i++)
+		write_pieces(&at, f->segs[i].data, f->segs[i].len);
+}
+
+/* Any shape of chain, and several.  Each looks at one descriptor at least,
+ * so the gather's limit is a limit to their number too. */
+static __attribute__((noinline)) enum drop_reason tx_slow(
+    struct tx *t, const struct frame *f)
+{
+	struct virtq *vq = t->vq;
+	uint32_t want = vq->hdr_len + f->len, before, len[SPLIT_GATHER_MAX];
+	uint16_t head[SPLIT_GATHER_MAX];
+	struct split_gather g;
+	unsigned n = 0;
+
+	g.len = g.n = g.n_descs = 0;
+	g.full = false;
+	do {
+		struct split_entry e;
+		enum virtq_fault fault;
+
+		if (t->n_used + n == t->n_avail && !find_more(t, t->n_used + n))
+			return why_none(t);
+		e = entry_at(t, t->n_used + n);
+		before = g.len;
+		fault = split_gather(&g, vq, &e, VRING_DESC_F_WRITE, want);
+		if (fault) {
+			virtq_break(vq, fault);
+			return DROP_GUEST_RING_BROKEN;
+		}
+		if (g.full)
+			return DROP_GUEST_BUFFER_SMALL;
+		head[n] = e.head;
+		len[n++] = g.len - before;
+	} while (g.len < want && vq->mergeable);
+	if (g.len < want)
+		return DROP_GUEST_BUFFER_SMALL;
+	write_gathered(vq, &g, f, n);
+	for (unsigned i = 0; i < n; i++)
+		split_use(vq, t->n_used + i, head[i], len[i]);
+	t->n_used += n;
+	return DROP_NONE;
+}
+
+/* Header and frame to where @hdr_at and @data point, in one chain. */
+static inline enum drop_reason tx_linear(struct tx *t, const struct frame *f,
+    uint16_t head, uint8_t *hdr_at, uint8_t *data)
+{
+	struct virtio_net_hdr hdr = make_hdr(t->vq, f, 1);
+
+	put_hdr(t->vq, hdr_at, &hdr);
+	copy_out(data, f);
+	split_use(t->vq, t->n_used++, head, t->vq->hdr_len + f->len);
+	return DROP_NONE;
+}
+
+/* One descriptor, or the header in one and the frame in the next. */
+static inline enum drop_reason tx_one(struct tx *t, const struct frame *f)
+{
+	struct virtq *vq = t->vq;
+	uint32_t hdr_len = vq->hdr_len;
+	struct split_entry e;
+	struct shared_desc d;
+	uint8_t *p, *data;
+
+	if (f->offload.bits & ~(vq->port->accepts | OFFLOAD_VALID))
+		return DROP_NO_OFFLOAD;
+	if (t->n_used == t->n_avail && !find_more(t, t->n_used))
+		return why_none(t);
+	e = entry_at(t, t->n_used);
+	d = e.d;
+	if (e.head >= vq->size)
+		return tx_slow(t, f);
+	if (d.flags == VRING_DESC_F_WRITE && d.len >= hdr_len + f->len) {
+		p = split_whole(vq, &d);
+		if (p)
+			return tx_linear(t, f, e.head, p, p + hdr_len);
+	} else if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) &&
+		   d.len == hdr_len && d.next < vq->size) {
+		p = split_whole(vq, &d);
+		d = shared_load_desc(&vq->desc[d.next]);
+		data = d.flags == VRING_DESC_F_WRITE && d.len >= f->len
+			   ? split_whole(vq, &d)
+			   : NULL;
+		if (p && data)
+			return tx_linear(t, f, e.head, p, data);
+	}
+	return tx_slow(t, f);
+}
+
+/* Looks at what waits in the ring, as much of it as @n frames may need. */
+static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
+{
+	t->vq = vq;
+	t->n_used = 0;
+	t->looked_again = false;
+	t->n_avail = split_available(vq);
+	t->n_entries = t->n_avail < n ? t->n_avail : n;
+	if (t->n_entries > BATCH_MAX)
+		t->n_entries = BATCH_MAX;
+	for (unsigned k = 0; k < t->n_entries; k++)
+		t->entry[k] = split_entry(vq, k);
+}
+
+/* A frame too long for what is left of the ring does not hold up shorter
+ * ones; an empty or broken ring holds up all, and is not looked at again. */
+void virtq_tx(struct virtq *vq, struct frame *const f[], unsigned n,
+    struct port_worker *w)
+{
+	struct counters *c = w->counters;
+	struct tx t;
+	unsigned i = 0;
+
+	if (split_usable(vq)) {
+		tx_begin(&t, vq, n);
+		for (; i < n && !virtq_is_broken(vq); i++) {
+			enum drop_reason why = tx_one(&t, f[i]);
+
+			if (why != DROP_NONE) {
+				c->drops[why]++;
+				continue;
+			}
+			c->tx_packets++;
+			c->tx_bytes += f[i]->len;
+		}
+		vq->next_avail = (uint16_t)(vq->next_avail + t.n_used);
+		if (t.n_used)
+			split_publish(vq, t.n_used, w);
+	}
+	c->drops[DROP_GUEST_RING_BROKEN] += n - i;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vhost.c - the port that is a virtual machine: a vhost-user back end.
+ *
+ * The driver's face to the switch.  On the way of a frame there is only the
+ * choice of the ring; the rest is in virtq.h on one side and in session.h on
+ * the other.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "ports/vhost/session.h"
+#include "ports/vhost/vhost.h"
+
+enum { DIR_MODE = 0755 };
+
+static struct vhost_ring *rx_ring(struct port *port, unsigned q)
+{
+	return &((struct vhost_port *)port)->ring[2 * q + 1];
+}
+
+static struct vhost_ring *tx_ring(struct port *port, unsigned q)
+{
+	return &((struct vhost_port *)port)->ring[2 * q];
+}
+
+/* What a guest sends on a disabled ring (vhost-user, "Ring states"). */
+static __attribute__((noinline)) void discard_slow(
+    struct batch *b, struct port_worker *w)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		w->counters->rx_packets++;
+		w->counters->rx_bytes += b->f[i].len;
+		w->counters->drops[DROP_PORT_DOWN]++;
+	}
+	b->n = b->n_segs = 0;
+}
+
+static unsigned vhost_rx(
+    struct port *port, unsigned q, struct batch *b, struct port_worker *w)
+{
+	struct vhost_ring *ring = rx_ring(port, q);
+	unsigned work = virtq_rx(&ring->vq, b, w);
+
+	if (__builtin_expect(ring->discard, 0))
+		discard_slow(b, w);
+	return work;
+}
+
+static void vhost_rx_done(
+    struct port *port, unsigned q, struct batch *b, struct port_worker *w)
+{
+	(void)b;
+	virtq_rx_done(&rx_ring(port, q)->vq, w);
+}
+
+static void vhost_tx(struct port *port, unsigned q, struct frame *const f[],
+    unsigned n, struct port_worker *w)
+{
+	virtq_tx(&tx_ring(port, q)->vq, f, n, w);
+}
+
+static bool vhost_arm(struct port *port, unsigned q)
+{
+	return virtq_arm(&rx_ring(port, q)->vq);
+}
+
+static void vhost_disarm(struct port *port, unsigned q)
+{
+	virtq_disarm(&rx_ring(port, q)->vq);
+}
+
+static int vhost_wake_fd(struct port *port, unsigned q)
+{
+	return rx_ring(port, q)->vq.kick_fd;
+}
+
+static void vhost_attend(struct port *port)
+{
+	vhost_session_attend((struct vhost_port *)port);
+}
+
+static void add_str(struct json_object *out, const char *key, const char *value)
+{
+	json_object_object_add(out, key, json_object_new_string(value));
+}
+
+static void add_u64(struct json_object *out, const char *key, uint64_t value)
+{
+	json_object_object_add(out, key, json_object_new_uint64(value));
+}
+
+static void show_ring(
+    const struct vhost_ring *ring, unsigned i, struct json_object *out)
+{
+	char key[32];
+
+	snprintf(key, sizeof(key), "vring%u_state", i);
+	add_str(out, key,
+	    !ring->running  ? "stopped"
+	    : ring->discard ? "disabled"
+			    : "running");
+	snprintf(key, sizeof(key), "vring%u_size", i);
+	add_u64(out, key, ring->num);
+	snprintf(key, sizeof(key), "vring%u_kicks", i);
+	add_u64(out, key, __atomic_load_n(&ring->vq.n_kicks, __ATOMIC_RELAXED));
+	snprintf(key, sizeof(key), "vring%u_calls", i);
+	add_u64(out, key, __atomic_load_n(&ring->vq.n_calls, __ATOMIC_RELAXED));
+}
+
+static void vhost_show(struct port *port, struct json_object *out)
+{
+	struct vhost_port *p = (struct vhost_port *)port;
+	const struct vhost_access *access = &p->endpoint.access;
+	char text[24];
+
+	add_str(out, "socket", p->endpoint.address.sun_path);
+	add_str(out, "role", p->endpoint.client ? "client" : "server");
+	add_str(out, "peer", p->peer);
+	snprintf(text, sizeof(text), "0x%" PRIx64, p->features);
+	add_str(out, "features", text);
+	add_str(out, "ring", "split");
+	add_u64(out, "mem_regions", p->mem ? p->mem->n : 0);
+	add_str(out, "group", access->group);
+	snprintf(text, sizeof(text), "%04o", (unsigned)access->mode);
+	add_str(out, "mode", text);
+	add_u64(out, "queues", p->n_queues);
+	add_u64(out, "guest_mtu", p->guest_mtu);
+	add_u64(out, "connects", p->n_connects);
+	add_u64(out, "times_broken", p->n_broken);
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
+		if (p->ring[i].num)
+			show_ring(&p->ring[i], i, out);
+}
+
+static int vhost_set(
+    struct port *port, struct json_object *params, struct err *e)
+{
+	struct vhost_port *p = (struct vhost_port *)port;
+	struct vhost_access access = p->endpoint.access;
+	int rc =
+	    vhost_access_parse(&access, port_param_str(params, "group", NULL),
+		port_param_str(params, "mode", NULL), e);
+
+	return rc ? rc : vhost_endpoint_set_access(&p->endpoint, &access, e);
+}
+
+static void vhost_port_close(struct port *port)
+{
+	struct vhost_port *p = (struct vhost_port *)port;
+
+	vhost_session_fini(p);
+	vhost_endpoint_close(&p->endpoint);
+	vhost_rings_free(p->ring, vhost_port_n_rings(p));
+	vhost_bell_put();
+	free(p);
+}
+
+/* `socket`, or RUNDIR/vhost/NAME in a directory that is made for it. */
+static int socket_path(char *path, size_t size, const char *rundir,
+    const char *name, struct json_object *params, struct err *e)
+{
+	const char *given = port_param_str(params, "socket", NULL);
+
+	if (given) {
+		snprintf(path, size, "%s", given);
+		return 0;
+	}
+	snprintf(path, size, "%s/vhost", rundir);
+	if (mkdir(path, DIR_MODE) && errno != EEXIST)
+		return err_set(e, -errno, "creating %s: %m", path);
+	snprintf(path, size, "%s/vhost/%s", rundir, name);
+	return 0;
+}
+
+static int open_endpoint(struct vhost_port *p, const char *name,
+    struct json_object *params, struct err *e)
+{
+	const char *role = port_param_str(params, "role", "server");
+	struct vhost_access access;
+	char path[512];
+	int rc;
+
+	vhost_access_default(&access);
+	rc = vhost_access_parse(&access, port_param_str(params, "group", NULL),
+	    port_param_str(params, "mode", NULL), e);
+	if (!rc)
+		rc = socket_path(
+		    path, sizeof(path), p->port.env->rundir, name, params, e);
+	if (rc)
+		return rc;
+	p->endpoint.on_peer = vhost_session_attach;
+	p->endpoint.owner = p;
+	return vhost_endpoint_open(&p->endpoint, p->port.env->event, path,
+	    !strcmp(role, "client"), &access, e);
+}
+
+static struct vhost_port *new_port(
+    const struct port_env *env, const char *name, unsigned n_queues)
+{
+	struct vhost_port *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->ring = vhost_rings_new(2 * n_queues);
+	if (!p->ring) {
+		free(p);
+		return NULL;
+	}
+	p->n_queues = n_queues;
+	p->port.ops = &vhost_port_ops;
+	p->port.env = env;
+	p->port.state = PORT_WAIT;
+	snprintf(p->port.name, sizeof(p->port.name), "%s", name);
+	p->conn.fd = p->endpoint.fd = -1;
+	p->conn.on_message = vhost_session_message;
+	p->conn.on_end = vhost_session_end;
+	p->conn.owner = p;
+	return p;
+}
+
+static int vhost_open(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct err *e)
+{
+	int64_t n = port_param_int(params, "queues", 1);
+	struct vhost_port *p;
+	int rc;
+
+	if (n < 1 || n > PORT_QUEUES_MAX)
+		return err_set(e, -EINVAL,
+		    "queues %" PRId64 " is not between 1 and %d", n,
+		    PORT_QUEUES_MAX);
+	p = new_port(env, name, (unsigned)n);
+	if (!p)
+		return err_set(e, -ENOMEM, "no memory for a port");
+	rc = vhost_bell_get(e);
+	if (rc)
+		goto free_port;
+	rc = open_endpoint(p, name, params, e);
+	if (rc)
+		goto put_bell;
+	*port = &p->port;
+	return 0;
+
+put_bell:
+	vhost_bell_put();
+free_port:
+	vhost_rings_free(p->ring, vhost_port_n_rings(p));
+	free(p);
+	return rc;
+}
+
+const struct port_ops vhost_port_ops = {
+    .type = "vhost-user",
+    .open = vhost_open,
+    .close = vhost_port_close,
+    .set = vhost_set,
+    .show = vhost_show,
+    .attend = vhost_attend,
+    .rx = vhost_rx,
+    .rx_done = vhost_rx_done,
+    .tx = vhost_tx,
+    .arm = vhost_arm,
+    .disarm = vhost_disarm,
+    .wake_fd = vhost_wake_fd,
+};
