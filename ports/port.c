@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * port.c - the registry of port types, and what all of them share.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ports/null.h"
+#include "ports/port.h"
+#include "ports/vhost/vhost.h"
+
+static const struct port_ops *const drivers[] = {
+    &vhost_port_ops,
+    &null_port_ops,
+};
+
+const struct port_ops *port_driver(const char *type)
+{
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++)
+		if (!strcmp(drivers[i]->type, type))
+			return drivers[i];
+	return NULL;
+}
+
+const char *port_state_name(enum port_state state)
+{
+	static const char *const names[] = {[PORT_DOWN] = "down",
+	    [PORT_WAIT] = "wait",
+	    [PORT_UP] = "up",
+	    [PORT_BROKEN] = "broken"};
+
+	return names[state];
+}
+
+void port_set_state(
+    struct port *port, enum port_state state, const char *reason_fmt, ...)
+{
+	va_list ap;
+
+	port->state = state;
+	port->reason[0] = '\0';
+	if (!reason_fmt)
+		return;
+	va_start(ap, reason_fmt);
+	vsnprintf(port->reason, sizeof(port->reason), reason_fmt, ap);
+	va_end(ap);
+}
+
+int64_t port_param_int(
+    struct json_object *params, const char *key, int64_t otherwise)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(params, key, &v))
+		return otherwise;
+	return json_object_get_int64(v);
+}
+
+bool port_param_bool(
+    struct json_object *params, const char *key, bool otherwise)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(params, key, &v))
+		return otherwise;
+	return json_object_get_boolean(v);
+}
+
+const char *port_param_str(
+    struct json_object *params, const char *key, const char *otherwise)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(params, key, &v))
+		return otherwise;
+	return json_object_get_string(v);
+}
