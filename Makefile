@@ -33,7 +33,7 @@ SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
 FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH	:= $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 
-all: $(BUILD)/libswd.a
+all: $(BUILD)/swd $(BUILD)/swctl docs
 
 $(BUILD)/swd: $(BUILD)/switch/swd.o $(BUILD)/libswd.a
 $(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a

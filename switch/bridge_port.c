@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bridge_port.c - ports as members of a bridge: added, set, deleted.
+ *
+ * Adding does everything that can fail before the port enters the model;
+ * deleting takes it out of the model first, waits until no worker sees it,
+ * and only then takes it apart.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/bridge.h"
+#include "switch/events.h"
+#include "switch/params.h"
+#include "switch/worker.h"
+
+struct bridge_port *bridge_port_find(
+    struct sw *sw, const char *name, struct err *e)
+{
+	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++)
+		if (sw->port[no] && !strcmp(sw->port[no]->port->name, name))
+			return sw->port[no];
+	err_set(e, -ENOENT, "there is no port %s", name);
+	err_arg(e, name);
+	err_hint(e, "`swctl port show` lists the ports");
+	return NULL;
+}
+
+static void vlan_set_range(struct vlan_set *set, unsigned from, unsigned to)
+{
+	for (unsigned vid = from; vid <= to && vid <= ETH_VID_MAX; vid++)
+		set->word[vid / 64] |= 1ull << (vid % 64);
+}
+
+/* "1,3-5" as the grammar let it pass; "none" is no trunk. */
+static bool parse_trunk(struct vlan_set *set, const char *list)
+{
+	memset(set, 0, sizeof(*set));
+	if (!strcmp(list, "none"))
+		return false;
+	while (*list) {
+		char *end;
+		unsigned from = (unsigned)strtoul(list, &end, 10), to = from;
+
+		if (*end == '-')
+			to = (unsigned)strtoul(end + 1, &end, 10);
+		vlan_set_range(set, from, to);
+		list = *end == ',' ? end + 1 : "";
+	}
+	return true;
+}
+
+static bool has_key(struct json_object *params, const char *key)
+{
+	return json_object_object_get_ex(params, key, NULL);
+}
+
+static void apply_vlans(
+    struct bridge_port_settings *set, struct json_object *params)
+{
+	if (has_key(params, "trunk"))
+		set->is_trunk = parse_trunk(
+		    &set->trunk, port_param_str(params, "trunk", "none"));
+	else if (has_key(params, "vlan"))
+		set->is_trunk = false;
+	set->access_vid =
+	    (uint16_t)port_param_int(params, "vlan", set->access_vid);
+	set->native_vid =
+	    (uint16_t)port_param_int(params, "native", set->native_vid);
+}
+
+static void apply_rate(struct rate_config *rate, struct json_object *params,
+    const char *key, const char *burst_key)
+{
+	rate->bits_per_second = (uint64_t)port_param_int(
+	    params, key, (int64_t)rate->bits_per_second);
+	rate->burst_bytes = (uint64_t)port_param_int(
+	    params, burst_key, (int64_t)rate->burst_bytes);
+}
+
+static void apply_settings(
+    struct bridge_port_settings *set, struct json_object *params)
+{
+	const char *state = port_param_str(params, "state", NULL);
+
+#define FLAG(key) set->key = port_param_bool(params, #key, set->key)
+	FLAG(learning);
+	FLAG(flood);
+	FLAG(mcast_flood);
+	FLAG(bcast_flood);
+	FLAG(isolated);
+	FLAG(locked);
+#undef FLAG
+	if (state)
+		set->admin_up = !strcmp(state, "up");
+	set->mac_limit =
+	    (uint32_t)port_param_int(params, "mac_limit", set->mac_limit);
+	set->mtu = (uint32_t)port_param_int(params, "mtu", set->mtu);
+	apply_vlans(set, params);
+	apply_rate(&set->rate_in, params, "rate_in", "rate_in_burst");
+	apply_rate(&set->rate_out, params, "rate_out", "rate_out_burst");
+}
+
+static const struct bridge_port_settings defaults = {
+    .learning = true,
+    .flood = true,
+    .mcast_flood = true,
+    .bcast_flood = true,
+    .admin_up = true,
+    .mtu = ETH_MTU_DEFAULT,
+    .access_vid = 1,
+};
+
+bool bridge_port_has_vlan(const struct bridge_port *bp, unsigned vid)
+{
+	if (!bp->set.is_trunk)
+		return vid == bp->set.access_vid;
+	return vid == bp->set.native_vid || vlan_set_has(&bp->set.trunk, vid);
+}
+
+static void bridge_port_free(struct bridge_port *bp)
+{
+	if (!bp)
+		return;
+	if (bp->port)
+		bp->port->ops->close(bp->port);
+	rate_close(bp->rate_in);
+	rate_close(bp->rate_out);
+	json_object_put(bp->config);
+	free(bp);
+}
+
+static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
+    port_no no, struct json_object *params, struct err *e)
+{
+	const char *type = port_param_str(params, "type", "");
+	const struct port_ops *ops = port_driver(type);
+	int rc;
+
+	if (!ops) {
+		err_set(e, -EINVAL, "there is no port type %s", type);
+		err_arg(e, type);
+		return -EINVAL;
+	}
+	rc = ops->open(&bp->port, &sw->env, name, params, e);
+	if (rc)
+		return rc;
+	snprintf(bp->port->name, sizeof(bp->port->name), "%s", name);
+	bp->port->no = no;
+	bp->port->mtu = bp->set.mtu;
+	bp->port->admin_up = bp->set.admin_up;
+	return 0;
+}
+
+static int bridge_port_create(struct sw *sw, struct bridge_port **out,
+    const char *name, port_no no, struct json_object *params, struct err *e)
+{
+	struct bridge_port *bp = calloc(1, sizeof(*bp));
+	int rc;
+
+	if (!bp)
+		return err_set(e, -ENOMEM, "no memory for port %s", name);
+	bp->set = defaults;
+	apply_settings(&bp->set, params);
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
+		bp->worker_of[q] = -1;
+		pthread_spin_init(&bp->tx_lock[q], PTHREAD_PROCESS_PRIVATE);
+	}
+	bp->rate_in = rate_open(&bp->set.rate_in);
+	bp->rate_out = rate_open(&bp->set.rate_out);
+	bp->config = params_kept(params);
+	rc = bp->config ? open_driver(sw, bp, name, no, params, e)
+			: err_set(e, -ENOMEM, "no memory for port %s", name);
+	if (rc) {
+		bridge_port_free(bp);
+		return rc;
+	}
+	*out = bp;
+	return 0;
+}
+
+static int get_counters(struct sw *sw, port_no no, struct err *e)
+{
+	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		if (sw->worker[id] && worker_counters_get(sw->worker[id], no))
+			return err_set(e, -ENOMEM, "no memory for counters");
+	return 0;
+}
+
+static void put_counters(struct sw *sw, port_no no)
+{
+	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		if (sw->worker[id])
+			worker_counters_put(sw->worker[id], no);
+	free(sw->retired[no]);
+	sw->retired[no] = NULL;
+}
+
+static int exists_already(
+    struct bridge_port *bp, struct json_object *params, struct err *e)
+{
+	const char *name = bp->port->name, *type = bp->port->ops->type;
+
+	if (!port_param_bool(params, "may_exist", false)) {
+		err_set(e, -EEXIST, "port %s exists", name);
+		err_arg(e, name);
+		err_hint(e, "change it with `swctl port set %s`", name);
+		return -EEXIST;
+	}
+	if (strcmp(type, port_param_str(params, "type", "")))
+		return err_set(
+		    e, -EEXIST, "port %s exists and is of type %s", name, type);
+	return 0;
+}
+
+int bridge_port_add(struct sw *sw, struct json_object *params, struct err *e)
+{
+	const char *name = port_param_str(params, "name", "");
+	struct bridge_port *bp = bridge_port_find(sw, name, NULL);
+	struct bridge *bridge =
+	    bridge_find(sw, port_param_str(params, "bridge", "br0"), e);
+	port_no no = 0;
+	int rc;
+
+	if (bp)
+		return exists_already(bp, params, e);
+	if (!bridge)
+		return -ENOENT;
+	while (no < SWITCH_PORTS_MAX && sw->port[no])
+		no++;
+	if (no == SWITCH_PORTS_MAX)
+		return err_set(
+		    e, -ENOSPC, "there are %d ports already", SWITCH_PORTS_MAX);
+	rc = get_counters(sw, no, e);
+	if (!rc)
+		rc = bridge_port_create(sw, &bp, name, no, params, e);
+	if (rc) {
+		put_counters(sw, no);
+		return rc;
+	}
+	bp->bridge = bridge;
+	bp->state_told = bp->port->state;
+	sw->port[no] = bp;
+	switch_publish(sw);
+	events_emit(sw, "port", "add", name, NULL);
+	return 0;
+}
+
+/* Replaces a rate limiter; the old one is the caller's to close later. */
+static struct rate *swap_rate(struct rate **slot, const struct rate_config *was,
+    const struct rate_config *want)
+{
+	struct rate *old = *slot;
+
+	if (was->bits_per_second == want->bits_per_second &&
+	    was->burst_bytes == want->burst_bytes)
+		return NULL;
+	*slot = rate_open(want);
+	return old;
+}
+
+static void put_settings(struct sw *sw, struct bridge_port *bp,
+    const struct bridge_port_settings *set)
+{
+	struct rate *in =
+	    swap_rate(&bp->rate_in, &bp->set.rate_in, &set->rate_in);
+	struct rate *out =
+	    swap_rate(&bp->rate_out, &bp->set.rate_out, &set->rate_out);
+	bool went_down = bp->set.admin_up && !set->admin_up;
+	bool unlearn = bp->set.learning && !set->learning;
+
+	bp->set = *set;
+	bp->port->mtu = set->mtu;
+	bp->port->admin_up = set->admin_up;
+	switch_publish(sw);
+	rate_close(in);
+	rate_close(out);
+	if (went_down || unlearn) {
+		struct fdb_filter learned = {.port = bp->port->no,
+		    .net = FDB_NET_ANY,
+		    .kinds = FDB_DYNAMIC};
+
+		fdb_flush(bp->bridge->fdb, &learned);
+	}
+	if (bp->port->ops->reset)
+		bp->port->ops->reset(bp->port);
+}
+
+int bridge_port_set(struct sw *sw, struct json_object *params, struct err *e)
+{
+	const char *name = port_param_str(params, "name", "");
+	struct bridge_port *bp = bridge_port_find(sw, name, e);
+	struct bridge_port_settings set;
+
+	if (!bp)
+		return port_param_bool(params, "if_exists", false) ? 0
+								   : -ENOENT;
+	if (bp->port->ops->set) {
+		int rc = bp->port->ops->set(bp->port, params, e);
+
+		if (rc)
+			return rc;
+	}
+	set = bp->set;
+	apply_settings(&set, params);
+	put_settings(sw, bp, &set);
+	params_merge(bp->config, params);
+	events_emit(sw, "port", "set", name, NULL);
+	return 0;
+}
+
+/* What the port counted goes on counting for its bridge. */
+static void retire_port_counters(struct sw *sw, struct bridge_port *bp)
+{
+	struct counters *sum = calloc(SWITCH_PORTS_MAX, sizeof(*sum));
+
+	if (!sum)
+		return;
+	switch_read_counters(sw, sum);
+	counters_add(&bp->bridge->gone, &sum[bp->port->no]);
+	free(sum);
+}
+
+int bridge_port_del(struct sw *sw, struct json_object *params, struct err *e)
+{
+	const char *name = port_param_str(params, "name", "");
+	struct bridge_port *bp = bridge_port_find(sw, name, e);
+	port_no no;
+
+	if (!bp)
+		return port_param_bool(params, "if_exists", false) ? 0
+								   : -ENOENT;
+	no = bp->port->no;
+	events_emit(sw, "port", "del", bp->port->name, NULL);
+	sw->port[no] = NULL;
+	switch_publish(sw);
+	retire_port_counters(sw, bp);
+	put_counters(sw, no);
+	fdb_forget_port(bp->bridge->fdb, no);
+	bridge_port_free(bp);
+	return 0;
+}

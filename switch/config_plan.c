@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * config_plan.c - from one state to another by the fewest changes.
+ *
+ * Phases put the steps in an order in which each finds what it needs: what
+ * goes goes from the top (entries, ports, bridges), what comes comes from the
+ * bottom.  Workers come before others go, since there is always one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ports/port.h"
+#include "switch/base/log.h"
+#include "switch/config_diff.h"
+#include "switch/config_plan.h"
+#include "switch/params.h"
+#include "switch/record.h"
+#include "switch/rpc.h"
+
+enum phase {
+	FDB_DEL,
+	PORT_DEL,
+	BRIDGE_DEL,
+	WORKER_ADD,
+	BRIDGE_ADD,
+	BRIDGE_SET,
+	PORT_ADD,
+	PORT_SET,
+	FDB_ADD,
+	WORKER_DEL,
+	MOVE,
+};
+
+static const struct {
+	const char *method, *undo;
+} phases[] = {
+    [FDB_DEL] = {"fdb.del", "fdb.add"},
+    [PORT_DEL] = {"port.del", "port.add"},
+    [BRIDGE_DEL] = {"bridge.del", "bridge.add"},
+    [WORKER_ADD] = {"worker.add", "worker.del"},
+    [BRIDGE_ADD] = {"bridge.add", "bridge.del"},
+    [BRIDGE_SET] = {"bridge.set", "bridge.set"},
+    [PORT_ADD] = {"port.add", "port.del"},
+    [PORT_SET] = {"port.set", "port.set"},
+    [FDB_ADD] = {"fdb.add", "fdb.del"},
+    [WORKER_DEL] = {"worker.del", "worker.add"},
+    [MOVE] = {"worker.move", NULL},
+};
+
+/* Takes @params and @undo_params over; NULL undo_params: nothing to undo. */
+static void add_step(struct config_plan *plan, enum phase phase,
+    struct json_object *params, struct json_object *undo_params, unsigned line)
+{
+	unsigned size = plan->size ? 2 * plan->size : 64;
+	struct config_step *step = plan->step;
+
+	if (plan->n == plan->size)
+		step = realloc(step, size * sizeof(*step));
+	if (!step || !params) {
+		json_object_put(params);
+		json_object_put(undo_params);
+		plan->failed = true;
+		return;
+	}
+	if (plan->n == plan->size)
+		plan->size = size;
+	plan->step = step;
+	step[plan->n] = (struct config_step){.phase = phase,
+	    .seq = plan->n,
+	    .method = phases[phase].method,
+	    .undo = phases[phase].undo,
+	    .params = params,
+	    .undo_params = undo_params,
+	    .line = line};
+	plan->n++;
+}
+
+/* What names an entry: all but its kind. */
+static struct json_object *entry_name(struct json_object *params)
+{
+	struct json_object *o = params_kept(params);
+
+	json_object_object_del(o, "state");
+	return o;
+}
+
+static struct json_object *worker_id(unsigned id)
+{
+	struct json_object *o = json_object_new_object();
+
+	record_uint(o, "id", id);
+	return o;
+}
+
+static void plan_del(struct config_plan *plan, const struct config_item *item)
+{
+	struct json_object *params = item->params;
+
+	switch (item->kind) {
+	case CONFIG_WORKER:
+		add_step(plan, WORKER_DEL, worker_id(item->id),
+		    json_object_get(params), 0);
+		break;
+	case CONFIG_BRIDGE:
+		add_step(plan, BRIDGE_DEL, config_only(params, "name"),
+		    json_object_get(params), 0);
+		break;
+	case CONFIG_PORT:
+		add_step(plan, PORT_DEL, config_only(params, "name"),
+		    json_object_get(params), 0);
+		break;
+	case CONFIG_FDB:
+		add_step(plan, FDB_DEL, entry_name(params),
+		    json_object_get(params), 0);
+		break;
+	case CONFIG_MOVE:
+		break;
+	}
+}
+
+static void plan_add(struct config_plan *plan, const struct config_item *item)
+{
+	struct json_object *params = json_object_get(item->params);
+
+	switch (item->kind) {
+	case CONFIG_WORKER: /* undone by the id that it will have */
+		add_step(plan, WORKER_ADD, params, NULL, item->line);
+		break;
+	case CONFIG_BRIDGE:
+		add_step(plan, BRIDGE_ADD, params, config_only(params, "name"),
+		    item->line);
+		break;
+	case CONFIG_PORT:
+		add_step(plan, PORT_ADD, params, config_only(params, "name"),
+		    item->line);
+		break;
+	case CONFIG_FDB:
+		add_step(plan, FDB_ADD, params, entry_name(params), item->line);
+		break;
+	case CONFIG_MOVE:
+		add_step(plan, MOVE, params, NULL, item->line);
+		break;
+	}
+}
+
+/* Items that are made anew, and therefore all that stands on them. */
+struct remade {
+	struct json_object *bridges, *ports; /* sets of names */
+};
+
+static bool is_in(struct json_object *set, const char *name)
+{
+	return json_object_object_get_ex(set, name, NULL);
+}
+
+static void remake(struct config_plan *plan, const struct config_item *present,
+    const struct config_item *wanted, struct json_object *set)
+{
+	if (set)
+		json_object_object_add(set, wanted->key, NULL);
+	plan_del(plan, present);
+	plan_add(plan, wanted);
+}
+
+static void plan_change(struct config_plan *plan, struct remade *remade,
+    const struct config_item *present, const struct config_item *wanted)
+{
+	bool is_port = wanted->kind == CONFIG_PORT;
+	struct json_object *set = is_port ? remade->ports : remade->bridges;
+	struct config_diff d;
+
+	config_diff_open(&d, present, wanted);
+	if (is_port && is_in(remade->bridges,
+			   port_param_str(present->params, "bridge", "br0")))
+		d.any = true, d.settable = false;
+	if (d.any && d.settable) {
+		add_step(plan, is_port ? PORT_SET : BRIDGE_SET,
+		    json_object_get(d.to), json_object_get(d.back),
+		    wanted->line);
+	} else if (d.any) {
+		remake(plan, present, wanted, set);
+	}
+	config_diff_close(&d);
+}
+
+/* An entry stays if it is at the same port and that port stays. */
+static void plan_entry(struct config_plan *plan, struct remade *remade,
+    const struct config_item *present, const struct config_item *wanted)
+{
+	const char *port = port_param_str(wanted->params, "port", "");
+
+	if (strcmp(port, port_param_str(present->params, "port", "")) ||
+	    is_in(remade->ports, port))
+		remake(plan, present, wanted, NULL);
+}
+
+static void plan_kind(struct config_plan *plan, struct remade *remade,
+    const struct config *present, const struct config *wanted,
+    enum config_kind kind)
+{
+	for (unsigned i = 0; i < wanted->n; i++) {
+		const struct config_item *is = &wanted->item[i], *was;
+
+		if (is->kind != kind)
+			continue;
+		was = config_find(present, kind, is->key);
+		if (!was)
+			plan_add(plan, is);
+		else if (kind == CONFIG_FDB)
+			plan_entry(plan, remade, was, is);
+		else
+			plan_change(plan, remade, was, is);
+	}
+	for (unsigned i = 0; i < present->n; i++)
+		if (present->item[i].kind == kind &&
+		    !config_find(wanted, kind, present->item[i].key))
+			plan_del(plan, &present->item[i]);
+}
+
+static unsigned count_workers(const struct config *config, const char *key)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < config->n; i++)
+		n += config->item[i].kind == CONFIG_WORKER &&
+		     (!key || !strcmp(config->item[i].key, key));
+	return n;
+}
+
+/* A core may have several: the first so many of each side are the same. */
+static void plan_workers(struct config_plan *plan, const struct config *have,
+    const struct config *other, bool add)
+{
+	for (unsigned i = 0; i < have->n; i++) {
+		const struct config_item *item = &have->item[i];
+		unsigned before = 0;
+
+		if (item->kind != CONFIG_WORKER)
+			continue;
+		for (unsigned k = 0; k < i; k++)
+			before += have->item[k].kind == CONFIG_WORKER &&
+				  !strcmp(have->item[k].key, item->key);
+		if (before < count_workers(other, item->key))
+			continue;
+		if (add)
+			plan_add(plan, item);
+		else
+			plan_del(plan, item);
+	}
+}
+
+static int by_phase(const void *a, const void *b)
+{
+	const struct config_step *x = a, *y = b;
+
+	if (x->phase != y->phase)
+		return x->phase < y->phase ? -1 : 1;
+	return x->seq < y->seq ? -1 : 1;
+}
+
+int config_plan_make(struct config_plan *plan, const struct config *present,
+    const struct config *wanted, struct err *e)
+{
+	struct remade remade = {
+	    json_object_new_object(), json_object_new_object()};
+
+	if (count_workers(wanted, NULL)) {
+		plan_workers(plan, wanted, present, true);
+		plan_workers(plan, present, wanted, false);
+	}
+	plan_kind(plan, &remade, present, wanted, CONFIG_BRIDGE);
+	plan_kind(plan, &remade, present, wanted, CONFIG_PORT);
+	plan_kind(plan, &remade, present, wanted, CONFIG_FDB);
+	for (unsigned i = 0; i < wanted->n; i++)
+		if (wanted->item[i].kind == CONFIG_MOVE)
+			plan_add(plan, &wanted->item[i]);
+	json_object_put(remade.bridges);
+	json_object_put(remade.ports);
+	if (plan->n)
+		qsort(plan->step, plan->n, sizeof(*plan->step), by_phase);
+	return plan->failed ? err_set(e, -ENOMEM, "no memory for the changes")
+			    : 0;
+}
+
+static int run_step(struct config_step *step, struct sw *sw, struct err *e)
+{
+	struct json_object *result = NULL;
+	int rc = rpc_call(sw, NULL, step->method, step->params, &result, e);
+
+	if (!rc && step->phase == WORKER_ADD)
+		step->undo_params = config_only(result, "id");
+	json_object_put(result);
+	return rc;
+}
+
+static void undo(struct config_plan *plan, struct sw *sw, unsigned n)
+{
+	while (n-- > 0) {
+		struct config_step *step = &plan->step[n];
+		struct json_object *result = NULL;
+		struct err e;
+
+		if (!step->undo || !step->undo_params)
+			continue;
+		if (rpc_call(
+			sw, NULL, step->undo, step->undo_params, &result, &e))
+			log_err(
+			    "config: undoing %s: %s", step->method, e.message);
+		json_object_put(result);
+	}
+}
+
+/* Additions in a row are published at once.  Before anything goes, workers
+ * must have seen what is: it is taken apart as soon as they let go of it. */
+static bool may_be_held(const struct config_step *step)
+{
+	return step->phase == BRIDGE_ADD || step->phase == PORT_ADD ||
+	       step->phase == FDB_ADD;
+}
+
+static int run_steps(
+    struct config_plan *plan, struct sw *sw, unsigned *done, struct err *e)
+{
+	bool held = false;
+	int rc = 0;
+
+	for (*done = 0; !rc && *done < plan->n; *done += !rc) {
+		struct config_step *step = &plan->step[*done];
+
+		if (may_be_held(step) && !held)
+			switch_publish_hold(sw);
+		else if (!may_be_held(step) && held)
+			switch_publish_release(sw);
+		held = may_be_held(step);
+		rc = run_step(step, sw, e);
+	}
+	if (held)
+		switch_publish_release(sw);
+	return rc;
+}
+
+int config_plan_run(
+    struct config_plan *plan, struct sw *sw, const char *where, struct err *e)
+{
+	unsigned done;
+	int rc = run_steps(plan, sw, &done, e);
+
+	if (!rc)
+		return 0;
+	config_err_place(e, where, plan->step[done].line);
+	undo(plan, sw, done);
+	return rc;
+}
+
+void config_plan_close(struct config_plan *plan)
+{
+	for (unsigned i = 0; i < plan->n; i++) {
+		json_object_put(plan->step[i].params);
+		json_object_put(plan->step[i].undo_params);
+	}
+	free(plan->step);
+	*plan = (struct config_plan){0};
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * method_worker.c - worker.add, worker.del, worker.move, worker.show.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "switch/bridge.h"
+#include "switch/events.h"
+#include "switch/method.h"
+#include "switch/placement.h"
+#include "switch/record.h"
+#include "switch/worker.h"
+
+static void tell(
+    struct sw *sw, const char *event, unsigned id, struct json_object *extra)
+{
+	char name[16];
+
+	snprintf(name, sizeof(name), "%u", id);
+	events_emit(sw, "worker", event, name, extra);
+}
+
+static struct worker *find(struct sw *sw, uint64_t id, struct err *e)
+{
+	char text[24];
+
+	if (id < SWITCH_WORKERS_MAX && sw->worker[id])
+		return sw->worker[id];
+	snprintf(text, sizeof(text), "%lu", (unsigned long)id);
+	err_set(e, -ENOENT, "there is no worker %s", text);
+	err_arg(e, text);
+	err_hint(e, "`swctl worker show` lists the workers");
+	return NULL;
+}
+
+static int find_cpu(const struct sw *sw, unsigned cpu)
+{
+	for (int id = 0; id < SWITCH_WORKERS_MAX; id++)
+		if (sw->worker[id] && worker_cpu(sw->worker[id]) == cpu)
+			return id;
+	return -1;
+}
+
+static struct json_object *id_and_cpu(unsigned id, unsigned cpu)
+{
+	struct json_object *o = json_object_new_object();
+
+	record_uint(o, "id", id);
+	record_uint(o, "cpu", cpu);
+	return o;
+}
+
+int method_worker_add(struct sw *sw, struct rpc_client *client,
+    struct json_object *params, struct json_object **result, struct err *e)
+{
+	unsigned cpu = (unsigned)port_param_int(params, "cpu", 0), id;
+	int there = find_cpu(sw, cpu);
+	int rc;
+
+	(void)client;
+	if (there >= 0 && port_param_bool(params, "may_exist", false)) {
+		*result = id_and_cpu((unsigned)there, cpu);
+		return 0;
+	}
+	rc = worker_add(sw, cpu, &id, e);
+	if (rc)
+		return rc;
+	tell(sw, "add", id, id_and_cpu(id, cpu));
+	*result = id_and_cpu(id, cpu);
+	return 0;
+}
+
+int method_worker_del(struct sw *sw, struct rpc_client *client,
+    struct json_object *params, struct json_object **result, struct err *e)
+{
+	uint64_t id = (uint64_t)port_param_int(params, "id", 0);
+	int rc;
+
+	(void)client;
+	(void)result;
+	if (!find(sw, id, e))
+		return port_param_bool(params, "if_exists", false) ? 0
+								   : -ENOENT;
+	rc = worker_del(sw, (unsigned)id, e);
+	if (!rc)
+		tell(sw, "del", (unsigned)id, NULL);
+	return rc;
+}
+
+int method_worker_move(struct sw *sw, struct rpc_client *client,
+    struct json_object *params, struct json_object **result, struct err *e)
+{
+	struct bridge_port *bp =
+	    bridge_port_find(sw, port_param_str(params, "port", ""), e);
+	uint64_t id = (uint64_t)port_param_int(params, "worker", 0);
+	int queue = (int)port_param_int(params, "queue", -1);
+	struct json_object *extra;
+	int rc;
+
+	(void)client;
+	(void)result;
+	if (!bp || !find(sw, id, e))
+		return -ENOENT;
+	rc = placement_move(sw, bp, queue, (unsigned)id, e);
+	if (rc)
+		return rc;
+	switch_publish(sw);
+	extra = json_object_new_object();
+	record_str(extra, "port", bp->port->name);
+	if (queue >= 0)
+		record_uint(extra, "queue", (uint64_t)queue);
+	tell(sw, "move", (unsigned)id, extra);
+	return 0;
+}
+
+int method_worker_show(struct sw *sw, struct rpc_client *client,
+    struct json_object *params, struct json_object **result, struct err *e)
+{
+	int64_t one = port_param_int(params, "id", -1);
+
+	(void)client;
+	if (one >= 0 && !find(sw, (uint64_t)one, e))
+		return -ENOENT;
+	*result = json_object_new_array();
+	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		if (sw->worker[id] && (one < 0 || id == (uint64_t)one))
+			json_object_array_add(
+			    *result, worker_show(sw, sw->worker[id]));
+	return 0;
+}

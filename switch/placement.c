@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * placement.c - which worker serves which receive queue.
+ */
+#include <errno.h>
+
+#include "switch/bridge.h"
+#include "switch/placement.h"
+
+static unsigned list_workers(const struct sw *sw, int16_t id[])
+{
+	unsigned n = 0;
+
+	for (int16_t i = 0; i < SWITCH_WORKERS_MAX; i++)
+		if (sw->worker[i])
+			id[n++] = i;
+	return n;
+}
+
+static void count_load(const struct sw *sw, unsigned load[])
+{
+	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++) {
+		const struct bridge_port *bp = sw->port[no];
+
+		for (unsigned q = 0; bp && q < PORT_QUEUES_MAX; q++)
+			if (bp->port->rx_live >> q & 1 && bp->worker_of[q] >= 0)
+				load[bp->worker_of[q]]++;
+	}
+}
+
+static int16_t least_loaded(
+    const unsigned load[], const int16_t id[], unsigned n)
+{
+	int16_t best = id[0];
+
+	for (unsigned i = 1; i < n; i++)
+		if (load[id[i]] < load[best])
+			best = id[i];
+	return best;
+}
+
+void placement_fill(struct sw *sw)
+{
+	int16_t id[SWITCH_WORKERS_MAX];
+	unsigned load[SWITCH_WORKERS_MAX] = {0};
+	unsigned n = list_workers(sw, id);
+
+	count_load(sw, load);
+	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++) {
+		struct bridge_port *bp = sw->port[no];
+		uint64_t live = bp ? bp->port->rx_live : 0;
+		bool partition =
+		    (unsigned)__builtin_popcountll(live) >= n && n > 1;
+
+		for (unsigned q = 0; live >> q && q < PORT_QUEUES_MAX; q++) {
+			if (!(live >> q & 1) || bp->worker_of[q] >= 0)
+				continue;
+			bp->worker_of[q] =
+			    partition ? id[q % n] : least_loaded(load, id, n);
+			load[bp->worker_of[q]]++;
+		}
+	}
+}
+
+int placement_move(
+    struct sw *sw, struct bridge_port *bp, int q, unsigned id, struct err *e)
+{
+	if (id >= SWITCH_WORKERS_MAX || !sw->worker[id])
+		return err_set(e, -ENOENT, "there is no worker %u", id);
+	if (q >= PORT_QUEUES_MAX || (q >= 0 && !(bp->port->rx_live >> q & 1)))
+		return err_set(e, -ENOENT, "port %s has no live queue %d",
+		    bp->port->name, q);
+	for (int i = 0; i < PORT_QUEUES_MAX; i++)
+		if (q < 0 || q == i)
+			bp->worker_of[i] = (int16_t)id;
+	return 0;
+}
+
+void placement_evict(struct sw *sw, unsigned id)
+{
+	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++)
+		for (unsigned q = 0; sw->port[no] && q < PORT_QUEUES_MAX; q++)
+			if (sw->port[no]->worker_of[q] == (int)id)
+				sw->port[no]->worker_of[q] = -1;
+}

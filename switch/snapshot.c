@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * snapshot.c - the immutable picture of the model that workers forward by.
+ *
+ * Built in one go from the model into few allocations.  The question whether
+ * a transmit queue needs a lock is answered here, from the set of workers
+ * that can reach it (FastClick's thread vectors).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "switch/snapshot.h"
+
+/* How many receive queues of index q a worker serves on one bridge. */
+struct reach {
+	uint16_t n[PORT_QUEUES_MAX][SWITCH_WORKERS_MAX];
+};
+
+static void list_tx_queues(struct snapshot_port *sp, uint64_t live)
+{
+	for (uint8_t q = 0; q < PORT_QUEUES_MAX; q++)
+		if (live >> q & 1)
+			sp->tx[sp->n_tx++] = q;
+}
+
+static uint16_t untagged_vid(const struct bridge_port_settings *set)
+{
+	if (set->is_trunk)
+		return set->native_vid;
+	return set->access_vid ? set->access_vid : 1;
+}
+
+static void set_vlans(struct snapshot_port *sp, const struct bridge_port *bp,
+    struct vlan_set *vlans)
+{
+	sp->vlan_aware = true;
+	sp->is_trunk = bp->set.is_trunk;
+	sp->untagged_vid = untagged_vid(&bp->set);
+	if (sp->is_trunk)
+		*vlans = bp->set.trunk;
+	if (sp->untagged_vid)
+		vlans->word[sp->untagged_vid / 64] |=
+		    1ull << (sp->untagged_vid % 64);
+	sp->vlans = vlans;
+}
+
+static void list_owners(
+    struct snapshot_port *sp, const struct bridge_port *bp, bool paused)
+{
+	bool polled = bp->port->admin_up && !paused;
+
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		sp->owner[q] = polled && bp->port->rx_live >> q & 1
+				   ? (int8_t)bp->worker_of[q]
+				   : -1;
+}
+
+static void picture_port(
+    struct snapshot *snap, unsigned no, struct bridge_port *bp, bool paused)
+{
+	struct snapshot_port *sp = &snap->port[no];
+	const struct bridge_port_settings *set = &bp->set;
+
+	*sp = (struct snapshot_port){
+	    .port = bp->port,
+	    .bridge = snap->bridge[bp->bridge->index],
+	    .flood = set->flood,
+	    .mcast_flood = set->mcast_flood,
+	    .bcast_flood = set->bcast_flood,
+	    .isolated = set->isolated,
+	    .max_len = set->mtu + ETH_HDR_LEN,
+	    .rules = {.learning = set->learning,
+		.locked = set->locked,
+		.mac_limit = set->mac_limit},
+	    .rate_in = bp->rate_in,
+	    .rate_out = bp->rate_out,
+	    .tx_lock = bp->tx_lock,
+	};
+	list_owners(sp, bp, paused);
+	list_tx_queues(sp, bp->port->tx_live);
+	sp->up = bp->port->admin_up && sp->n_tx;
+	if (bp->bridge->vlan_aware)
+		set_vlans(sp, bp, &snap->vlans[no]);
+}
+
+static bool picture_bridge(
+    struct snapshot *snap, const struct sw *sw, unsigned index)
+{
+	const struct bridge *bridge = sw->bridge[index];
+	struct snapshot_bridge *sb = calloc(
+	    1, sizeof(*sb) + bridge_n_ports(sw, bridge) * sizeof(sb->port[0]));
+
+	if (!sb)
+		return false;
+	sb->fdb = bridge->fdb;
+	for (unsigned no = 0; no < snap->n_ports; no++)
+		if (sw->port[no] && sw->port[no]->bridge == bridge)
+			sb->port[sb->n_ports++] = (port_no)no;
+	snap->bridge[index] = sb;
+	return true;
+}
+
+/* Hands each worker its stretch of snap->polls. */
+static bool deal_polls(struct snapshot *snap, const struct sw *sw)
+{
+	unsigned total = 0;
+
+	for (unsigned no = 0; no < snap->n_ports; no++)
+		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+			if (snap->port[no].port &&
+			    snap->port[no].owner[q] >= 0) {
+				snap->worker[snap->port[no].owner[q]].n_polls++;
+				total++;
+			}
+	snap->polls = calloc(total + 1, sizeof(*snap->polls));
+	if (!snap->polls)
+		return false;
+	total = 0;
+	for (int id = 0; id < SWITCH_WORKERS_MAX; id++) {
+		snap->worker[id].poll = snap->polls + total;
+		total += snap->worker[id].n_polls;
+		snap->worker[id].n_polls = 0;
+	}
+	for (unsigned no = 0; no < snap->n_ports; no++)
+		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
+			const struct snapshot_port *sp = &snap->port[no];
+			struct snapshot_worker *w;
+
+			if (!sp->port || sp->owner[q] < 0)
+				continue;
+			w = &snap->worker[sp->owner[q]];
+			w->poll[w->n_polls++] = (struct poll){.from = sp,
+			    .no = (port_no)no,
+			    .queue = (uint8_t)q,
+			    .usage = &sw->port[no]->usage[q]};
+		}
+	return true;
+}
+
+static void reach_add(struct reach *r, const struct snapshot_port *sp, int sign)
+{
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (sp->owner[q] >= 0)
+			r->n[q][sp->owner[q]] =
+			    (uint16_t)(r->n[q][sp->owner[q]] + sign);
+}
+
+static void find_shared_queues_of(struct snapshot_port *sp, struct reach *r)
+{
+	uint64_t writers[PORT_QUEUES_MAX] = {0};
+
+	reach_add(r, sp, -1); /* nobody sends to himself */
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+			if (r->n[q][id])
+				writers[snapshot_tx_queue(sp, q)] |= 1ull << id;
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (writers[q] & (writers[q] - 1))
+			sp->tx_shared |= 1ull << q;
+	reach_add(r, sp, 1);
+}
+
+static bool find_shared_queues(struct snapshot *snap)
+{
+	struct reach *r = malloc(sizeof(*r));
+
+	if (!r)
+		return false;
+	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++) {
+		const struct snapshot_bridge *sb = snap->bridge[i];
+
+		memset(r, 0, sizeof(*r));
+		for (unsigned k = 0; sb && k < sb->n_ports; k++)
+			reach_add(r, &snap->port[sb->port[k]], 1);
+		for (unsigned k = 0; sb && k < sb->n_ports; k++)
+			if (snap->port[sb->port[k]].n_tx)
+				find_shared_queues_of(
+				    &snap->port[sb->port[k]], r);
+	}
+	free(r);
+	return true;
+}
+
+static unsigned count_workers(const struct sw *sw)
+{
+	unsigned n = 0;
+
+	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		n += sw->worker[id] != NULL;
+	return n;
+}
+
+static bool picture_bridges(struct snapshot *snap, const struct sw *sw)
+{
+	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++)
+		if (sw->bridge[i] && !picture_bridge(snap, sw, i))
+			return false;
+	return true;
+}
+
+struct snapshot *snapshot_build(struct sw *sw, bool paused)
+{
+	static uint64_t generation;
+	struct snapshot *snap = calloc(1, sizeof(*snap));
+
+	if (!snap)
+		return NULL;
+	snap->generation = ++generation;
+	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++)
+		if (sw->port[no])
+			snap->n_ports = no + 1;
+	snap->port = calloc(snap->n_ports + 1, sizeof(*snap->port));
+	snap->vlans = calloc(snap->n_ports + 1, sizeof(*snap->vlans));
+	if (!snap->port || !snap->vlans || !picture_bridges(snap, sw))
+		goto free_snap;
+	for (unsigned no = 0; no < snap->n_ports; no++)
+		if (sw->port[no])
+			picture_port(snap, no, sw->port[no], paused);
+	if (!deal_polls(snap, sw))
+		goto free_snap;
+	if (count_workers(sw) > 1 && !find_shared_queues(snap))
+		goto free_snap;
+	return snap;
+
+free_snap:
+	snapshot_free(snap);
+	return NULL;
+}
+
+void snapshot_free(struct snapshot *snap)
+{
+	if (!snap)
+		return;
+	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++)
+		free(snap->bridge[i]);
+	free(snap->polls);
+	free(snap->vlans);
+	free(snap->port);
+	free(snap);
+}
+
+/* No receive queue passes from one worker straight to another. */
+static bool same_owners(
+    const struct snapshot_port *a, const struct snapshot_port *b)
+{
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (a->owner[q] >= 0 && b->owner[q] >= 0 &&
+		    a->owner[q] != b->owner[q])
+			return false;
+	return true;
+}
+
+static bool same_writers(
+    const struct snapshot_port *a, const struct snapshot_port *b)
+{
+	return a->tx_shared == b->tx_shared && a->n_tx == b->n_tx &&
+	       !memcmp(a->tx, b->tx, a->n_tx);
+}
+
+bool snapshot_compatible(const struct snapshot *a, const struct snapshot *b)
+{
+	for (unsigned no = 0; no < a->n_ports && no < b->n_ports; no++) {
+		const struct snapshot_port *x = &a->port[no], *y = &b->port[no];
+
+		if (x->port && x->port == y->port &&
+		    !(same_owners(x, y) && same_writers(x, y)))
+			return false;
+	}
+	return true;
+}

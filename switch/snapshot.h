@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * snapshot.h - the immutable picture of the model that workers forward by.
+ *
+ *	control:  snapshot_build() ─► store (A) ─► quiesce_wait() ─► free old
+ *	worker:   load (B) ─► poll, forward ─► quiesce_point()
+ *
+ * (A) is a release and (B) an acquire: a worker that sees the pointer sees
+ * what it points to.  All is constant while published, except struct poll,
+ * which belongs to the worker in whose list it stands.
+ *
+ * Life: from snapshot_build() to the grace period after its replacement.
+ * Threads: build and free on control, reading by workers.
+ */
+#ifndef SWITCH_SNAPSHOT_H
+#define SWITCH_SNAPSHOT_H
+
+#include <pthread.h>
+
+#include "learning/learn.h"
+#include "switch/bridge.h"
+
+struct snapshot_bridge;
+
+/* A port, reduced to what the packet path asks about it. */
+struct snapshot_port {
+	struct port *port; /* NULL: no port of this number */
+	const struct snapshot_bridge *bridge;
+
+	bool up; /* may send: administratively up, with a live queue */
+	bool flood, mcast_flood, bcast_flood, isolated;
+	bool vlan_aware, is_trunk;
+	uint16_t untagged_vid; /* of frames without a tag, both ways; 0: none */
+	uint32_t max_len;      /* bytes of an untagged frame */
+	struct fdb_port_rules rules;
+	const struct vlan_set *vlans; /* membership, if vlan_aware */
+	struct rate *rate_in, *rate_out;
+
+	int8_t owner[PORT_QUEUES_MAX]; /* worker of receive queue q; -1: none */
+	uint8_t n_tx;		       /* live transmit queues */
+	uint8_t tx[PORT_QUEUES_MAX];
+	uint64_t tx_shared;	     /* bit q: several workers reach queue q */
+	pthread_spinlock_t *tx_lock; /* of queue q, taken if tx_shared */
+};
+
+struct snapshot_bridge {
+	struct fdb *fdb;
+	unsigned n_ports;
+	port_no port[];
+};
+
+/* A receive queue as its worker sees it. */
+struct poll {
+	const struct snapshot_port *from;
+	port_no no;
+	uint8_t queue;
+	bool armed, in_epoll;
+	uint64_t last_work; /* cycles */
+	struct queue_usage *usage;
+};
+
+struct snapshot_worker {
+	unsigned n_polls;
+	struct poll *poll;
+};
+
+struct snapshot {
+	uint64_t generation; /* unique, > 0 */
+	unsigned n_ports;    /* highest port number + 1 */
+	struct snapshot_port *port;
+	struct snapshot_bridge *bridge[SWITCH_BRIDGES_MAX];
+	struct vlan_set *vlans;
+	struct poll *polls;
+	struct snapshot_worker worker[SWITCH_WORKERS_MAX];
+};
+
+/* The picture of the model as it is; NULL when memory is short.  With
+ * @paused no worker polls anything. */
+struct snapshot *snapshot_build(struct sw *sw, bool paused);
+void snapshot_free(struct snapshot *snap);
+
+/* Whether workers on @a and workers on @b may run side by side: no receive
+ * queue has another owner, no transmit queue other writers. */
+bool snapshot_compatible(const struct snapshot *a, const struct snapshot *b);
+
+/* The index into port->tx of the queue by which what came in by receive queue
+ * @q leaves: queue i to queue i, so that a flow keeps its order. */
+static inline unsigned snapshot_tx_queue(
+    const struct snapshot_port *p, unsigned q)
+{
+	return p->tx[q < p->n_tx ? q : q % p->n_tx];
+}
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker_thread.c - polls, arms, sleeps: what a worker does all day.
+ *
+ * Everything that another thread wants from a running worker arrives between
+ * two rounds: a new snapshot by its pointer, a call by the mailbox.  Asleep,
+ * it is woken by its own eventfd, which is in the same epoll set as those of
+ * the armed queues.
+ *
+ * Wake descriptors of queues are used edge-triggered and never read: a peer
+ * that shares the open file cannot make us block on it, and a storm of kicks
+ * to a queue that is polled anyway costs nothing.  The epoll set is made anew
+ * with each snapshot, because a descriptor that a peer still holds open would
+ * otherwise stay in it after we closed ours.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "switch/base/clock.h"
+#include "switch/base/quiesce.h"
+#include "switch/worker_thread.h"
+
+enum {
+	EVENTS_MAX = 64,
+	ROUNDS_PER_EPOLL = 64, /* how often a busy worker looks at armed ones */
+};
+
+static void rebuild_epoll(struct worker *w)
+{
+	struct epoll_event ev = {.events = EPOLLIN};
+
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (w->epoll_fd >= 0)
+		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &ev);
+}
+
+static void adopt(struct worker *w, struct snapshot *snap, uint64_t now)
+{
+	struct snapshot_worker *mine = &snap->worker[w->id];
+
+	w->snap = snap;
+	w->generation = snap->generation;
+	w->n_armed = 0;
+	rebuild_epoll(w);
+	for (unsigned i = 0; i < mine->n_polls; i++) {
+		struct poll *p = &mine->poll[i];
+
+		p->last_work = now;
+		p->from->port->ops->disarm(p->from->port, p->queue);
+	}
+}
+
+static void tick_second(struct worker *w, uint64_t now)
+{
+	if ((int64_t)(now - w->second_at) < 0)
+		return;
+	w->now_s = (uint32_t)(clock_ms() / 1000);
+	w->second_at = now + w->cycles_per_s;
+}
+
+/* Adds @p's wake descriptor to the epoll set, at its first time. */
+static bool watch(struct worker *w, struct poll *p)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = p};
+	int fd = p->from->port->ops->wake_fd(p->from->port, p->queue);
+
+	if (!p->in_epoll)
+		p->in_epoll = fd >= 0 && w->epoll_fd >= 0 &&
+			      !epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &ev);
+	return p->in_epoll;
+}
+
+static void try_to_arm(struct worker *w, struct poll *p, uint64_t now)
+{
+	struct port *port = p->from->port;
+
+	if (!watch(w, p) || !port->ops->arm(port, p->queue)) {
+		p->last_work = now;
+		port->ops->disarm(port, p->queue);
+		return;
+	}
+	p->armed = true;
+	w->n_armed++;
+}
+
+/* Serves every polled queue once. */
+static void poll_round(struct worker *w)
+{
+	struct snapshot_worker *mine = &w->snap->worker[w->id];
+	uint64_t now = clock_cycles();
+
+	tick_second(w, now);
+	for (unsigned i = 0; i < mine->n_polls; i++) {
+		struct poll *p = &mine->poll[i];
+		uint64_t start = now;
+		unsigned work;
+
+		if (p->armed)
+			continue;
+		work = forward_poll(
+		    w->fw, w->snap, p->no, p->queue, now, w->now_s);
+		now = clock_cycles();
+		if (work) {
+			p->last_work = now;
+			p->usage->frames += work;
+			p->usage->cycles += now - start;
+			w->busy_cycles += now - start;
+		} else if (now - p->last_work > w->spin_cycles) {
+			try_to_arm(w, p, now);
+		}
+	}
+}
+
+static void drain_wake_fd(struct worker *w)
+{
+	uint64_t n;
+
+	while (read(w->wake_fd, &n, sizeof(n)) < 0 && errno == EINTR)
+		;
+}
+
+static void wake_poll(struct worker *w, struct poll *p, uint64_t now)
+{
+	if (!p->armed)
+		return;
+	p->armed = false;
+	p->last_work = now;
+	w->n_armed--;
+	p->from->port->ops->disarm(p->from->port, p->queue);
+}
+
+/* Takes over the current snapshot if it is another one.  Compared by number:
+ * the old one may be gone and its address reused. */
+static bool follow_snapshot(struct worker *w)
+{
+	/* (B), snapshot.h */
+	struct snapshot *snap =
+	    __atomic_load_n(&w->sw->snapshot, __ATOMIC_ACQUIRE);
+
+	if (snap->generation == w->generation)
+		return false;
+	adopt(w, snap, clock_cycles());
+	return true;
+}
+
+/* Makes the armed queues that were woken polled.  With @sleep, waits for the
+ * first; the snapshot that the queues belong to may go away meanwhile. */
+static void collect_wakeups(struct worker *w, bool sleep)
+{
+	struct epoll_event ev[EVENTS_MAX];
+	int n;
+
+	if (sleep) {
+		__atomic_store_n(&w->asleep, 1, __ATOMIC_RELAXED);
+		quiesce_offline();
+	}
+	n = epoll_wait(w->epoll_fd, ev, EVENTS_MAX, sleep ? -1 : 0);
+	if (sleep) {
+		quiesce_online();
+		__atomic_store_n(&w->asleep, 0, __ATOMIC_RELAXED);
+		drain_wake_fd(w);
+		if (follow_snapshot(w))
+			return;
+	}
+	for (int i = 0; i < n; i++)
+		if (ev[i].data.ptr)
+			wake_poll(w, ev[i].data.ptr, clock_cycles());
+}
+
+static void read_mailbox(struct worker *w)
+{
+	struct worker_message *m =
+	    __atomic_load_n(&w->message, __ATOMIC_ACQUIRE);
+
+	if (!m)
+		return;
+	__atomic_store_n(&w->message, NULL, __ATOMIC_RELAXED);
+	m->fn(w, m->arg);
+	sem_post(&m->done);
+}
+
+void *worker_main(void *worker)
+{
+	struct worker *w = worker;
+
+	quiesce_join();
+	while (!w->stop) {
+		/* Between these two nothing of a snapshot is held. */
+		quiesce_point();
+		follow_snapshot(w);
+		poll_round(w);
+		if (w->n_armed == w->snap->worker[w->id].n_polls)
+			collect_wakeups(w, true);
+		else if (w->n_armed && ++w->rounds % ROUNDS_PER_EPOLL == 0)
+			collect_wakeups(w, false);
+		read_mailbox(w);
+	}
+	quiesce_leave();
+	return NULL;
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_snapshot.c - placement of queues, and which of them need a lock.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "switch/placement.h"
+#include "switch/snapshot.h"
+
+static struct sw *sw;
+static struct bridge bridge = {.name = "br0"};
+
+static void add_workers(unsigned n)
+{
+	/* Nothing here runs them: that they exist is enough. */
+	for (unsigned i = 0; i < n; i++)
+		sw->worker[i] = (struct worker *)(uintptr_t)(i + 1);
+}
+
+static struct bridge_port *add_port(port_no no, unsigned queues)
+{
+	struct bridge_port *bp = calloc(1, sizeof(*bp));
+
+	bp->port = calloc(1, sizeof(*bp->port));
+	bp->port->no = no;
+	bp->port->admin_up = true;
+	bp->port->rx_live = bp->port->tx_live = (1ull << queues) - 1;
+	bp->bridge = &bridge;
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		bp->worker_of[q] = -1;
+	sw->port[no] = bp;
+	return bp;
+}
+
+static struct snapshot *build(void)
+{
+	struct snapshot *snap;
+
+	placement_fill(sw);
+	snap = snapshot_build(sw, false);
+	cr_assert_not_null(snap);
+	return snap;
+}
+
+static void setup(void)
+{
+	sw = calloc(1, sizeof(*sw));
+	sw->bridge[0] = &bridge;
+}
+
+TestSuite(snapshot, .init = setup);
+
+Test(snapshot, one_worker_needs_no_lock)
+{
+	struct snapshot *snap;
+
+	add_workers(1);
+	for (port_no no = 0; no < 5; no++)
+		add_port(no, 2);
+	snap = build();
+	cr_assert_eq(snap->worker[0].n_polls, 10);
+	for (port_no no = 0; no < 5; no++)
+		cr_assert_eq(snap->port[no].tx_shared, 0);
+	snapshot_free(snap);
+}
+
+Test(snapshot, partitioned_queues_need_no_lock)
+{
+	struct snapshot *snap;
+
+	add_workers(2);
+	for (port_no no = 0; no < 4; no++)
+		add_port(no, 2);
+	snap = build();
+	for (port_no no = 0; no < 4; no++) {
+		cr_assert_eq(snap->port[no].owner[0], 0);
+		cr_assert_eq(snap->port[no].owner[1], 1);
+		cr_assert_eq(snap->port[no].tx_shared, 0);
+	}
+	snapshot_free(snap);
+}
+
+Test(snapshot, small_ports_are_spread_and_share_behind_a_lock)
+{
+	struct snapshot *snap;
+
+	add_workers(2);
+	for (port_no no = 0; no < 3; no++)
+		add_port(no, 1);
+	snap = build();
+	cr_assert_eq(snap->worker[0].n_polls, 2);
+	cr_assert_eq(snap->worker[1].n_polls, 1);
+	/* Ports 0 and 2 are served by worker 0, port 1 by worker 1: only those
+	 * who hear from both need a lock. */
+	cr_assert_eq(snap->port[0].tx_shared, 1);
+	cr_assert_eq(snap->port[1].tx_shared, 0);
+	cr_assert_eq(snap->port[2].tx_shared, 1);
+	snapshot_free(snap);
+}
+
+Test(snapshot, two_ports_on_two_workers_need_no_lock)
+{
+	struct snapshot *snap;
+
+	add_workers(2);
+	add_port(0, 1);
+	add_port(1, 1);
+	snap = build();
+	cr_assert_eq(snap->port[0].tx_shared, 0);
+	cr_assert_eq(snap->port[1].tx_shared, 0);
+	snapshot_free(snap);
+}
+
+Test(snapshot, a_moved_queue_makes_a_pause_necessary)
+{
+	struct bridge_port *bp;
+	struct snapshot *before, *after, *paused;
+
+	add_workers(2);
+	bp = add_port(0, 1);
+	add_port(1, 1);
+	before = build();
+	cr_assert(snapshot_compatible(before, before));
+	cr_assert_eq(placement_move(sw, bp, 0, 1, NULL), 0);
+	after = build();
+	paused = snapshot_build(sw, true);
+	cr_assert_not(snapshot_compatible(before, after));
+	cr_assert_eq(paused->worker[0].n_polls, 0);
+	cr_assert_eq(paused->worker[1].n_polls, 0);
+	snapshot_free(before);
+	snapshot_free(after);
+	snapshot_free(paused);
+}
+
+Test(snapshot, a_port_that_is_down_is_not_polled_and_not_sent_to)
+{
+	struct bridge_port *bp;
+	struct snapshot *snap;
+
+	add_workers(1);
+	bp = add_port(3, 1);
+	bp->port->admin_up = false;
+	snap = build();
+	cr_assert_eq(snap->n_ports, 4);
+	cr_assert_eq(snap->worker[0].n_polls, 0);
+	cr_assert_not(snap->port[3].up);
+	cr_assert_null(snap->port[0].port);
+	snapshot_free(snap);
+}
+
+Test(snapshot, moving_names_what_does_not_exist)
+{
+	struct bridge_port *bp;
+	struct err e = {0};
+
+	add_workers(1);
+	bp = add_port(0, 1);
+	cr_assert_eq(placement_move(sw, bp, 0, 5, &e), -ENOENT);
+	cr_assert_eq(placement_move(sw, bp, 7, 0, &e), -ENOENT);
+	cr_assert_eq(placement_move(sw, bp, 64, 0, &e), -ENOENT);
+	cr_assert_eq(placement_move(sw, bp, -1, 0, &e), 0);
+}
