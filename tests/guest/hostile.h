@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hostile.h - a machine that breaks rules, and what must be true afterwards.
+ *
+ * A test starts the fixture: a switch, the bystander pair under traffic, and
+ * port `evil`.  It does its worst on that port and finishes, which asserts:
+ *
+ *	- the same process lives, and frames are conserved;
+ *	- the bystanders lost nothing and waited for nothing;
+ *	- canaries round the hostile machine's memory are intact;
+ *	- a well-behaved machine on the same port works at once;
+ *	- descriptors and mappings are back to where they were;
+ *	- the log did not fill.
+ *
+ * Life: start, hostile things, finish; abandon as the suite's fini.
+ * Threads: the test's.
+ */
+#ifndef TESTS_GUEST_HOSTILE_H
+#define TESTS_GUEST_HOSTILE_H
+
+#include "tests/guest/bystander.h"
+#include "tests/guest/netdev.h"
+#include "tests/guest/swd.h"
+
+struct hostile {
+	struct swd swd;
+	struct bystander *by;
+	char path[108]; /* socket of port evil */
+	struct netdev vm;
+	bool open; /* vm is there */
+	unsigned fds, maps;
+	uint64_t sunk; /* frames at the sink when it began */
+};
+
+void hostile_start(struct hostile *h);
+
+/* The hostile machine, fully negotiated and running; or its memory and its
+ * connection alone, nothing said yet. */
+void hostile_open(struct hostile *h, const struct netdev_config *config);
+void hostile_connect(struct hostile *h);
+
+/* The machine goes away, and may come back by another open or connect. */
+void hostile_leave(struct hostile *h);
+
+/* The port shows @state, with @reason somewhere in its reason. */
+void hostile_expect_state(
+    struct hostile *h, const char *state, const char *reason);
+
+/* The switch closes the connection. */
+void hostile_expect_closed(struct hostile *h);
+
+/* The switch refuses the message: a reply that is not 0, or a close. */
+void hostile_expect_refused(struct hostile *h, uint32_t request,
+    const void *payload, uint32_t size, const int fd[], unsigned n_fd);
+
+/* At least @n frames reached the sink; or were dropped at evil for @reason. */
+void hostile_await_sink(struct hostile *h, uint64_t n);
+void hostile_await_drops(struct hostile *h, const char *reason, uint64_t n);
+
+/* How many frames reached the sink since the beginning. */
+uint64_t hostile_sink(struct hostile *h);
+
+/* Broadcasts of @pps frames a second of 1500 bytes towards evil, and no more. */
+void hostile_provoke(struct hostile *h, unsigned pps);
+void hostile_stop_provoking(struct hostile *h);
+
+void hostile_finish(struct hostile *h);
+void hostile_abandon(struct hostile *h);
+
+#endif
