@@ -118,6 +118,7 @@ static int map_region(struct vhost_region *r,
 	    .user = msg->user,
 	    .map_size = (skip + msg->size + page - 1) & ~(page - 1),
 	    .page = page,
+	    .n_added = 1,
 	};
 	r->map = mmap(NULL, r->map_size, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_NORESERVE, fd, (off_t)(msg->mmap_offset - skip));
@@ -128,6 +129,39 @@ static int map_region(struct vhost_region *r,
 	r->host = (uint8_t *)r->map + skip;
 	madvise(r->map, r->map_size, MADV_DONTDUMP);
 	return 0;
+}
+
+static struct vhost_region *find_region(
+    struct vhost_memory *m, const struct vhost_region_msg *msg)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		struct vhost_region *r = &m->region[i];
+
+		if (r->guest == msg->guest && r->user == msg->user &&
+		    r->size == msg->size)
+			return r;
+	}
+	return NULL;
+}
+
+static void drop_region(struct vhost_memory *m, struct vhost_region *r)
+{
+	m->n--;
+	memmove(r, r + 1, (&m->region[m->n] - r) * sizeof(*r));
+}
+
+/* A front end that reuses the place of a region which it has removed, if not
+ * as often as added, has forgotten about the rest. */
+static void drop_doomed(
+    struct vhost_memory *m, const struct vhost_region_msg *msg)
+{
+	for (unsigned i = m->n; i--;) {
+		struct vhost_region *r = &m->region[i];
+
+		if (r->doomed &&
+		    overlaps(msg->guest, msg->size, r->guest, r->size))
+			drop_region(m, r);
+	}
 }
 
 /* Puts @r where it belongs by guest address; -EINVAL if that is taken. */
@@ -155,13 +189,21 @@ static int insert_region(
 static int add_region(struct vhost_memory *m,
     const struct vhost_region_msg *msg, int fd, struct err *e)
 {
-	struct vhost_region r;
-	int rc = check_region(msg, e);
+	struct vhost_region r, *same = find_region(m, msg);
+	int rc;
 
+	if (same && !same->doomed) {
+		same->n_added++;
+		return 0;
+	}
+	rc = check_region(msg, e);
 	if (!rc)
 		rc = map_region(&r, msg, fd, e);
 	if (rc)
 		return rc;
+	if (same)
+		r.n_added += same->n_added;
+	drop_doomed(m, msg);
 	rc = insert_region(m, &r, e);
 	if (rc)
 		munmap(r.map, r.map_size);
@@ -183,6 +225,8 @@ static struct vhost_memory *inherit(
 		return m;
 	m->on_broken = from->on_broken;
 	m->owner = from->owner;
+	m->n = from->n;
+	memcpy(m->region, from->region, from->n * sizeof(from->region[0]));
 	return m;
 }
 
@@ -233,8 +277,6 @@ int vhost_memory_add(struct vhost_memory **m, const struct vhost_memory *from,
 	heir = inherit(from, n_from + n, e);
 	if (!heir)
 		return -ENOMEM;
-	for (unsigned i = 0; i < n_from; i++)
-		heir->region[heir->n++] = from->region[i];
 	for (unsigned i = 0; !rc && i < n; i++)
 		rc = add_region(heir, &msg[i], fd[i], e);
 	if (!rc)
@@ -253,22 +295,22 @@ int vhost_memory_remove(struct vhost_memory **m,
     struct err *e)
 {
 	struct vhost_memory *heir = inherit(from, from->n, e);
+	struct vhost_region *r;
 	int rc;
 
 	if (!heir)
 		return -ENOMEM;
-	for (unsigned i = 0; i < from->n; i++) {
-		const struct vhost_region *r = &from->region[i];
-
-		if (r->guest != msg->guest || r->user != msg->user ||
-		    r->size != msg->size)
-			heir->region[heir->n++] = *r;
+	r = find_region(heir, msg);
+	if (!r) {
+		free(heir);
+		return err_set(e, -ENOENT,
+		    "no memory region of %#" PRIx64 " bytes at %#" PRIx64,
+		    msg->size, msg->guest);
 	}
-	rc = heir->n == from->n
-		 ? err_set(e, -ENOENT,
-		       "no memory region of %#" PRIx64 " bytes at %#" PRIx64,
-		       msg->size, msg->guest)
-		 : guard(heir, from, e);
+	r->doomed = true;
+	if (!--r->n_added)
+		drop_region(heir, r);
+	rc = guard(heir, from, e);
 	if (rc) {
 		free(heir);
 		return rc;

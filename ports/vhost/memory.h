@@ -24,6 +24,7 @@
 #ifndef PORTS_VHOST_MEMORY_H
 #define PORTS_VHOST_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,6 +40,8 @@ struct vhost_region {
 	void *map;	 /* what mmap returned, and how much of it */
 	uint64_t map_size;
 	uint64_t page; /* bytes in which the mapping can be replaced */
+	uint32_t n_added; /* times that it was, less those it was removed */
+	bool doomed;	  /* it was removed less often than added */
 };
 
 struct vhost_memory {
@@ -77,8 +80,10 @@ struct vhost_region_msg {
 };
 
 /* A new map: the regions of @from (NULL: none) and @n further ones that lie
- * in fd[0..n).  The mappings of @from are shared, not repeated.  Descriptors
- * stay the caller's.  0, or with a sentence and nothing mapped: -EINVAL for
+ * in fd[0..n).  The mappings of @from are shared, not repeated.  A region that
+ * is there already is counted: QEMU up to 8.0 announces each one for every
+ * pair of queues, and also removes it as often.  Descriptors stay the caller's.
+ *  0, or with a sentence and nothing mapped: -EINVAL for
  * regions that cannot be (empty, wrapping, overlapping, past the end of the
  * file), -ENOSPC for too many, another -errno for a descriptor that is not
  * guest memory or cannot be mapped (vhost-user, "Memory access"). */
@@ -87,7 +92,8 @@ int vhost_memory_add(struct vhost_memory **m, const struct vhost_memory *from,
     struct err *e);
 
 /* A new map without the region that @msg names by guest address, user address
- * and size (vhost-user, VHOST_USER_REM_MEM_REG); -ENOENT if there is none. */
+ * and size (vhost-user, VHOST_USER_REM_MEM_REG), or with it counted one less
+ * if it was added more often; -ENOENT if there is none. */
 int vhost_memory_remove(struct vhost_memory **m,
     const struct vhost_memory *from, const struct vhost_region_msg *msg,
     struct err *e);

@@ -204,6 +204,7 @@ static __attribute__((noinline)) enum outcome rx_slow(
 	return rx_gathered(r, &g, len);
 }
 
+/* False also for the difference of a length and a larger one. */
 static inline bool len_is_lawful(uint32_t len)
 {
 	return len - FRAME_LEN_MIN <= FRAME_LEN_MAX - FRAME_LEN_MIN;
@@ -219,7 +220,7 @@ static inline enum outcome rx_one(struct rx *r, const struct split_entry *e)
 
 	if (e->head >= vq->size)
 		return breach(r, VIRTQ_DESC_INDEX);
-	if (!d.flags && d.len > hdr_len && len_is_lawful(d.len - hdr_len)) {
+	if (!d.flags && len_is_lawful(d.len - hdr_len)) {
 		p = split_whole(vq, &d);
 		if (p)
 			return rx_linear(r, p, p + hdr_len, d.len - hdr_len);

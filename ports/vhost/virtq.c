@@ -39,7 +39,8 @@ void split_publish(struct virtq *vq, unsigned n, struct port_worker *w)
 	if (vq->call_fd < 0 || !call_is_wanted(vq, old, vq->signalled))
 		return;
 	count_one(&vq->n_calls);
-	doorbell_ring(w->bell, vq->call_fd);
+	if (doorbell_ring(w->bell, vq->call_fd))
+		vq->signalled = old; /* the next one tries again */
 }
 
 /* Where the device says how far the guest may go without a notification. */

@@ -66,6 +66,16 @@ static inline uint8_t *ring_map(void)
 	return p + GUARD_SIZE;
 }
 
+/* One for all rings of a process: closing one takes the kernel long. */
+static inline struct doorbell *ring_bell(void)
+{
+	static struct doorbell *bell;
+
+	if (!bell && doorbell_open(&bell, NULL))
+		abort();
+	return bell;
+}
+
 /* A started queue of @size; the caller changes r->vq's options after. */
 static inline struct ring *ring_open(uint32_t size)
 {
@@ -87,8 +97,7 @@ static inline struct ring *ring_open(uint32_t size)
 	r->env.raise = ring_raise;
 	r->port.env = &r->env;
 	r->w.counters = &r->counters;
-	if (doorbell_open(&r->w.bell, NULL))
-		abort();
+	r->w.bell = ring_bell();
 	r->vq = (struct virtq){.mem = r->mem,
 	    .desc = r->desc,
 	    .avail = r->avail,
@@ -108,7 +117,6 @@ static inline void ring_close(struct ring *r)
 	for (unsigned i = 0; i < r->mem->n && i < 2; i++)
 		munmap(r->mem->region[i].host - GUARD_SIZE,
 		    REGION_SIZE + 2 * GUARD_SIZE);
-	doorbell_close(r->w.bell);
 	close(r->vq.call_fd);
 	free(r->mem);
 	free(r);

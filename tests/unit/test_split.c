@@ -209,6 +209,15 @@ static void break_indirect(
 	expect_broken(r, why);
 }
 
+Test(split, case_60_takes_a_table_as_large_as_a_ring)
+{
+	struct ring *r = ring_open(16);
+
+	put_table(r, GUEST_SEAM, 100);
+	ring_offer_one(r, 0, GUEST_SEAM, 16 * VIRTQ_SIZE_MAX, IND);
+	expect_taken(r, 100);
+}
+
 Test(split, case_60_indirect)
 {
 	uint64_t gpa = BUFS + 0x1000;
@@ -308,6 +317,18 @@ Test(split, case_54_head_index)
 		for (unsigned k = 0; k < 64; k++)
 			ring_desc(r, k, BUFS, 6, N, 3);
 		ring_offer(r, head[i]);
+		expect_broken(r, VIRTQ_DESC_INDEX);
+	}
+}
+
+/* Nor is it looked at: the table ends where the guest's memory does. */
+Test(split, case_54_nothing_is_read_past_the_table)
+{
+	for (uint16_t head = 16; head < 20; head++) {
+		struct ring *r = ring_open(16);
+
+		r->vq.desc = (void *)ring_at(r, GUEST_END - 16 * 16);
+		ring_offer(r, head);
 		expect_broken(r, VIRTQ_DESC_INDEX);
 	}
 }

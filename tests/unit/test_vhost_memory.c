@@ -237,6 +237,51 @@ Test(vhost_memory, removes_only_what_is_named_exactly)
 	vhost_memory_free(heir, NULL);
 }
 
+/* QEMU up to 8.0 announces all memory once for each pair of queues. */
+Test(vhost_memory, counts_regions_that_are_added_again)
+{
+	struct vhost_memory *m = grow(NULL, 2), *heir;
+	struct vhost_region_msg msg = region(1);
+	void *map = m->region[1].map;
+	int fd = new_memfd(SIZE, 0);
+
+	cr_assert_eq(vhost_memory_add(&heir, m, &msg, &fd, 1, NULL), 0);
+	vhost_memory_free(m, heir);
+	cr_expect_eq(heir->n, 2);
+	cr_expect_eq(heir->region[1].map, map);
+	cr_assert_eq(vhost_memory_remove(&m, heir, &msg, NULL), 0);
+	vhost_memory_free(heir, m);
+	cr_expect_eq(m->n, 2);
+	cr_assert_eq(vhost_memory_remove(&heir, m, &msg, NULL), 0);
+	vhost_memory_free(m, heir);
+	cr_expect_eq(heir->n, 1);
+	cr_expect_not(is_mapped(map));
+	cr_expect_eq(vhost_memory_remove(&m, heir, &msg, NULL), -ENOENT);
+	vhost_memory_free(heir, NULL);
+}
+
+Test(vhost_memory, a_removed_region_does_not_hold_its_place)
+{
+	struct vhost_memory *m = grow(NULL, 1), *heir;
+	struct vhost_region_msg msg = region(0);
+	void *map = m->region[0].map;
+	int fd = new_memfd(SIZE, 0);
+
+	cr_assert_eq(vhost_memory_add(&heir, m, &msg, &fd, 1, NULL), 0);
+	vhost_memory_free(m, heir);
+	msg.guest += PAGE;
+	cr_expect_eq(vhost_memory_add(&m, heir, &msg, &fd, 1, NULL), -EINVAL);
+	msg = region(0);
+	cr_assert_eq(vhost_memory_remove(&m, heir, &msg, NULL), 0);
+	vhost_memory_free(heir, m);
+	msg.guest += PAGE;
+	cr_assert_eq(vhost_memory_add(&heir, m, &msg, &fd, 1, NULL), 0);
+	vhost_memory_free(m, heir);
+	cr_expect_eq(heir->n, 1);
+	cr_expect_not(is_mapped(map));
+	vhost_memory_free(heir, NULL);
+}
+
 Test(vhost_memory, holds_as_many_regions_as_it_says_and_no_more)
 {
 	struct vhost_region_msg msg = region(VHOST_REGIONS_MAX);

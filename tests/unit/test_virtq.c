@@ -129,6 +129,19 @@ Test(virtq, arms_an_empty_queue_by_event_index)
 	ring_close(r);
 }
 
+Test(virtq, keeps_the_first_reason)
+{
+	struct ring *r = ring_open(16);
+
+	virtq_break(&r->vq, VIRTQ_DIRECTION);
+	virtq_break(&r->vq, VIRTQ_DESC_LOOP);
+	cr_assert_eq(r->vq.fault, VIRTQ_DIRECTION);
+	cr_assert_eq(r->n_raised, 1);
+	virtq_start(&r->vq, 0);
+	cr_assert_eq(r->vq.fault, VIRTQ_NONE);
+	ring_close(r);
+}
+
 Test(virtq, names_its_faults)
 {
 	cr_assert_str_eq(virtq_fault_name(VIRTQ_NONE), "");
