@@ -48,7 +48,7 @@ struct layers {
 	uint32_t l4;   /* = l3 where L3 is unknown */
 	uint16_t type; /* EtherType behind the tags */
 	uint8_t proto; /* of L4, IPPROTO_NONE: unknown */
-	bool fragment;
+	bool fragment; /* of IPv4; in IPv6 it has a proto of its own */
 };
 
 static bool parse_ip4(struct layers *p)
@@ -90,7 +90,6 @@ static bool parse_ip6(struct layers *p)
 		p->proto = p->head[p->l4];
 		p->l4 += (p->head[p->l4 + 1] + 1u) * 8;
 	}
-	p->fragment = p->proto == IPPROTO_FRAGMENT;
 	return true;
 }
 
@@ -145,7 +144,7 @@ static uint8_t gso_bit(const struct layers *p, uint8_t gso_type)
 		return OFFLOAD_TSO4;
 	if (gso_type == HDR_GSO_TCPV6 && ip6 && tcp)
 		return OFFLOAD_TSO6;
-	if (gso_type == HDR_GSO_UDP_L4 && (ip4 || ip6) && udp)
+	if (gso_type == HDR_GSO_UDP_L4 && udp)
 		return OFFLOAD_USO;
 	return 0;
 }
@@ -176,8 +175,7 @@ static bool parse_gso(struct offload *o, const struct layers *p,
 
 	if (!bit || bits & ~allowed || (ecn && bit == OFFLOAD_USO))
 		return false;
-	if (!o->bits || o->csum_start != p->l4 || !hdr_len ||
-	    hdr_len > UINT8_MAX)
+	if (o->csum_start != p->l4 || !hdr_len || hdr_len > UINT8_MAX)
 		return false;
 	if (size < (bit == OFFLOAD_USO ? 1 : TCP_GSO_MIN) ||
 	    size == GSO_BY_FRAGS || len - hdr_len > size * GSO_SEGMENTS_MAX)
@@ -208,7 +206,7 @@ enum drop_reason offload_parse(struct offload *o,
 		new.csum_start = hdr->csum_start;
 		new.csum_offset = hdr->csum_offset;
 	} else if (hdr->flags & HDR_F_DATA_VALID) {
-		new.bits = allowed &OFFLOAD_VALID;
+		new.bits = (uint8_t)(OFFLOAD_VALID & allowed);
 	}
 	if (needs_csum || is_gso) {
 		bool is_sound = parse_layers(&p, head, head_len);
