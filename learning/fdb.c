@@ -205,10 +205,16 @@ unsigned fdb_dump(const struct fdb *fdb, uint64_t *cursor,
     struct fdb_entry out[], unsigned max, uint32_t now)
 {
 	uint64_t at = *cursor, end = (uint64_t)fdb->n_buckets * BUCKET_SLOTS;
+	uint64_t stop = at + FDB_DUMP_BUCKETS * BUCKET_SLOTS;
 	unsigned n = 0;
 	struct slot s;
 
-	for (; n < max && at < end && fdb_count(fdb); at++) {
+	/* The end, or the cursor is of a larger table than this. */
+	if (at >= end || !fdb_count(fdb)) {
+		*cursor = FDB_DUMP_END;
+		return 0;
+	}
+	for (; n < max && at < end && at < stop; at++) {
 		if (!read_slot(&fdb->buckets[at / BUCKET_SLOTS],
 			at % BUCKET_SLOTS, &s) ||
 		    slot_is_expired(&s, now, table_ageing(fdb)))
@@ -220,7 +226,7 @@ unsigned fdb_dump(const struct fdb *fdb, uint64_t *cursor,
 		    .is_static = slot_is_static(&s),
 		};
 	}
-	*cursor = at;
+	*cursor = at < end ? at : FDB_DUMP_END;
 	return n;
 }
 

@@ -62,7 +62,11 @@ enum {
 	FDB_ENTRIES_MAX = 1 << 24,
 	FDB_NET_ANY = -1,
 	FDB_VID_MASK = 0xfff,
+	FDB_DUMP_BUCKETS = 4096, /* that one fdb_dump() walks at most */
 };
+
+/* Where a dump stands when all is told. */
+#define FDB_DUMP_END UINT64_MAX
 
 enum fdb_kind {
 	FDB_DYNAMIC = 1 << 0,
@@ -137,7 +141,8 @@ uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter);
 void fdb_forget_port(struct fdb *fdb, uint16_t port);
 
 /* Stores up to @max entries from *cursor (0 at first) on in out[0..max) and
- * moves *cursor.  Control.  Returns how many; 0 at the end. */
+ * moves *cursor, to FDB_DUMP_END after the last bucket.  Control.  Returns how
+ * many, which may be 0 before the end: a sparse table is walked in pieces. */
 unsigned fdb_dump(const struct fdb *fdb, uint64_t *cursor,
     struct fdb_entry out[], unsigned max, uint32_t now);
 

@@ -248,14 +248,16 @@ static uint32_t flush_mac(const struct match *m, struct bridge *bridge)
 	struct fdb_entry entry[STEP_ENTRIES];
 	uint64_t cursor = 0;
 	uint32_t removed = 0;
-	unsigned n;
 
-	while (
-	    (n = fdb_dump(bridge->fdb, &cursor, entry, STEP_ENTRIES, now_s())))
+	while (cursor != FDB_DUMP_END) {
+		unsigned n = fdb_dump(
+		    bridge->fdb, &cursor, entry, STEP_ENTRIES, now_s());
+
 		for (unsigned i = 0; i < n; i++)
 			if (entry_matches(m, &entry[i]) &&
 			    !fdb_del(bridge->fdb, entry[i].key, NULL))
 				removed++;
+	}
 	return removed;
 }
 
@@ -346,16 +348,16 @@ static bool fdb_stream_step(
 	struct fdb_entry entry[STEP_ENTRIES];
 	struct bridge *bridge;
 	struct match m;
-	unsigned n = 0;
 
 	if (s->bridge == SWITCH_BRIDGES_MAX ||
 	    read_match(&m, sw, s->params, FDB_STATIC | FDB_DYNAMIC, NULL))
 		return false;
 	bridge = sw->bridge[s->bridge];
-	if (bridge && (!m.bridge || m.bridge == bridge))
-		n = fdb_dump(
+	if (bridge && s->cursor != FDB_DUMP_END &&
+	    (!m.bridge || m.bridge == bridge)) {
+		unsigned n = fdb_dump(
 		    bridge->fdb, &s->cursor, entry, STEP_ENTRIES, now_s());
-	if (n) {
+
 		add_entries(sw, &m, bridge, entry, n, array);
 		return true;
 	}

@@ -261,11 +261,12 @@ Test(fdb, dumps_every_entry_once_in_pieces)
 	struct fdb_entry out[7];
 	uint8_t seen[1000] = {0};
 	uint64_t cursor = 0;
-	unsigned n;
 
 	for (uint32_t i = 0; i < 1000; i++)
 		fdb_add(fdb, key_of(i), (uint16_t)(i % 5), i % 2, 100, NULL);
-	while ((n = fdb_dump(fdb, &cursor, out, 7, 142)))
+	while (cursor != FDB_DUMP_END) {
+		unsigned n = fdb_dump(fdb, &cursor, out, 7, 142);
+
 		for (unsigned k = 0; k < n; k++) {
 			uint32_t i = (uint32_t)(out[k].key - key_of(0));
 
@@ -275,9 +276,32 @@ Test(fdb, dumps_every_entry_once_in_pieces)
 			cr_assert_eq(out[k].is_static, i % 2);
 			cr_assert_eq(out[k].age_s, 42);
 		}
+	}
 	for (uint32_t i = 0; i < 1000; i++)
 		cr_assert_eq(seen[i], 1);
 	cr_assert_eq(fdb_dump(fdb, &cursor, out, 7, 142), 0);
+	cr_assert_eq(cursor, FDB_DUMP_END);
+	fdb_close(fdb);
+}
+
+Test(fdb, one_step_of_a_dump_walks_a_piece_of_the_table_only)
+{
+	struct fdb *fdb = open_table(1 << 20);
+	struct fdb_entry out[7];
+	uint64_t cursor = 0, before;
+	unsigned n_found = 0, n_steps = 0;
+
+	cr_assert_eq(fdb_dump(fdb, &cursor, out, 7, 0), 0);
+	cr_assert_eq(cursor, FDB_DUMP_END);
+	fdb_add(fdb, key_of(1), 1, true, 0, NULL);
+	for (cursor = 0; cursor != FDB_DUMP_END; n_steps++) {
+		before = cursor;
+		n_found += fdb_dump(fdb, &cursor, out, 7, 0);
+		cr_assert(cursor == FDB_DUMP_END ||
+			  cursor - before == FDB_DUMP_BUCKETS * BUCKET_SLOTS);
+	}
+	cr_assert_eq(n_found, 1);
+	cr_assert_eq(n_steps, fdb->n_buckets / FDB_DUMP_BUCKETS + 1);
 	fdb_close(fdb);
 }
 
@@ -288,11 +312,12 @@ Test(fdb, a_dump_meets_all_that_stays_while_others_come_and_go)
 	uint8_t seen[1000] = {0};
 	uint64_t cursor = 0;
 	uint32_t step = 0;
-	unsigned n;
 
 	for (uint32_t i = 0; i < 1000; i++)
 		fdb_add(fdb, key_of(i), 1, true, 0, NULL);
-	while ((n = fdb_dump(fdb, &cursor, out, 3, 0))) {
+	while (cursor != FDB_DUMP_END) {
+		unsigned n = fdb_dump(fdb, &cursor, out, 3, 0);
+
 		for (unsigned k = 0; k < n; k++)
 			if (out[k].key < key_of(1000))
 				seen[out[k].key - key_of(0)]++;
