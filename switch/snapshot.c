@@ -14,6 +14,7 @@
 /* How many receive queues of index q a worker serves on one bridge. */
 struct reach {
 	uint16_t n[PORT_QUEUES_MAX][SWITCH_WORKERS_MAX];
+	uint32_t sum[PORT_QUEUES_MAX]; /* of n[q] */
 };
 
 static void list_tx_queues(struct snapshot_port *sp, uint64_t live)
@@ -113,11 +114,13 @@ static bool deal_polls(struct snapshot *snap, const struct sw *sw)
 				total++;
 			}
 	snap->polls = calloc(total + 1, sizeof(*snap->polls));
-	if (!snap->polls)
+	snap->actives = calloc(total + 1, sizeof(*snap->actives));
+	if (!snap->polls || !snap->actives)
 		return false;
 	total = 0;
 	for (int id = 0; id < SWITCH_WORKERS_MAX; id++) {
 		snap->worker[id].poll = snap->polls + total;
+		snap->worker[id].active = snap->actives + total;
 		total += snap->worker[id].n_polls;
 		snap->worker[id].n_polls = 0;
 	}
@@ -140,9 +143,11 @@ static bool deal_polls(struct snapshot *snap, const struct sw *sw)
 static void reach_add(struct reach *r, const struct snapshot_port *sp, int sign)
 {
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		if (sp->owner[q] >= 0)
+		if (sp->owner[q] >= 0) {
 			r->n[q][sp->owner[q]] =
 			    (uint16_t)(r->n[q][sp->owner[q]] + sign);
+			r->sum[q] += (uint32_t)sign;
+		}
 }
 
 static void find_shared_queues_of(struct snapshot_port *sp, struct reach *r)
@@ -151,7 +156,8 @@ static void find_shared_queues_of(struct snapshot_port *sp, struct reach *r)
 
 	reach_add(r, sp, -1); /* nobody sends to himself */
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		for (unsigned id = 0; r->sum[q] && id < SWITCH_WORKERS_MAX;
+		     id++)
 			if (r->n[q][id])
 				writers[snapshot_tx_queue(sp, q)] |= 1ull << id;
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
@@ -233,6 +239,7 @@ void snapshot_free(struct snapshot *snap)
 		return;
 	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++)
 		free(snap->bridge[i]);
+	free(snap->actives);
 	free(snap->polls);
 	free(snap->vlans);
 	free(snap->port);
@@ -253,6 +260,9 @@ static bool same_owners(
 static bool same_writers(
     const struct snapshot_port *a, const struct snapshot_port *b)
 {
+	/* Without queues on one side nobody writes there. */
+	if (!a->n_tx || !b->n_tx)
+		return true;
 	return a->tx_shared == b->tx_shared && a->n_tx == b->n_tx &&
 	       !memcmp(a->tx, b->tx, a->n_tx);
 }

@@ -6,8 +6,8 @@
  *	worker:   load (B) ─► poll, forward ─► quiesce_point()
  *
  * (A) is a release and (B) an acquire: a worker that sees the pointer sees
- * what it points to.  All is constant while published, except struct poll,
- * which belongs to the worker in whose list it stands.
+ * what it points to.  All is constant while published, except struct poll and
+ * the list of active ones, which belong to the worker.
  *
  * Life: from snapshot_build() to the grace period after its replacement.
  * Threads: build and free on control, reading by workers.
@@ -62,6 +62,9 @@ struct poll {
 struct snapshot_worker {
 	unsigned n_polls;
 	struct poll *poll;
+	/* The worker's: indices of those that are not armed, in no order. */
+	unsigned n_active;
+	uint32_t *active;
 };
 
 struct snapshot {
@@ -71,6 +74,7 @@ struct snapshot {
 	struct snapshot_bridge *bridge[SWITCH_BRIDGES_MAX];
 	struct vlan_set *vlans;
 	struct poll *polls;
+	uint32_t *actives;
 	struct snapshot_worker worker[SWITCH_WORKERS_MAX];
 };
 

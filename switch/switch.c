@@ -5,6 +5,7 @@
  * Here the model meets the threads: snapshots are published, counters are
  * read, drivers call back, addresses age.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -75,6 +76,12 @@ void switch_publish(struct sw *sw)
 		publish_now(sw);
 }
 
+void switch_publish_and_wait(struct sw *sw)
+{
+	assert(!sw->publish_held);
+	publish_now(sw);
+}
+
 void switch_publish_hold(struct sw *sw)
 {
 	sw->publish_held++;
@@ -138,9 +145,11 @@ static void on_port_announce(
     struct port *port, const uint8_t *frame, uint32_t len)
 {
 	uint8_t head[FRAME_HEADROOM + FRAME_HEAD_MAX] = {0};
-	int id = the_switch->port[port->no]->worker_of[0];
+	const struct snapshot *snap = the_switch->snapshot;
+	int id = port->no < snap->n_ports ? snap->port[port->no].owner[0] : -1;
 
-	if (len > FRAME_HEAD_MAX || id < 0 || !the_switch->worker[id])
+	/* Only who serves the port is a writer that its neighbours expect. */
+	if (len > FRAME_HEAD_MAX || id < 0)
 		return;
 	memcpy(head + FRAME_HEADROOM, frame, len);
 	worker_inject(the_switch->worker[id], port->no, head + FRAME_HEADROOM,

@@ -78,6 +78,10 @@ void switch_close(struct sw *sw);
  * one; both at once or, between hold and release, once at the release.  A
  * driver's stop of a queue (port_env.changed) is never held back. */
 void switch_publish(struct sw *sw);
+
+/* The same for whoever frees afterwards what workers could see: must not be
+ * held back. */
+void switch_publish_and_wait(struct sw *sw);
 void switch_publish_hold(struct sw *sw);
 void switch_publish_release(struct sw *sw);
 

@@ -117,7 +117,8 @@ static void inject(struct worker *w, void *arg)
 {
 	struct injection *in = arg;
 
-	forward_inject(w->fw, w->snap, in->no, in->head, in->len, w->now_s);
+	forward_inject(w->fw, w->snap, in->no, in->head, in->len,
+	    (uint32_t)(clock_ms() / 1000));
 }
 
 void worker_inject(struct worker *w, port_no no, uint8_t *head, uint16_t len)
@@ -274,7 +275,7 @@ int worker_del(struct sw *sw, unsigned id, struct err *e)
 		return err_set(e, -EBUSY, "worker %u is the last one", id);
 	sw->worker[id] = NULL; /* nothing is placed on it any more */
 	placement_evict(sw, id);
-	switch_publish(sw);
+	switch_publish_and_wait(sw);
 	worker_end(sw, w);
 	return 0;
 }

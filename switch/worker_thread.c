@@ -23,7 +23,6 @@
 
 enum {
 	EVENTS_MAX = 64,
-	ROUNDS_PER_EPOLL = 64, /* how often a busy worker looks at armed ones */
 };
 
 static void rebuild_epoll(struct worker *w)
@@ -33,8 +32,11 @@ static void rebuild_epoll(struct worker *w)
 	if (w->epoll_fd >= 0)
 		close(w->epoll_fd);
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (w->epoll_fd >= 0)
-		epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &ev);
+	if (w->epoll_fd >= 0 &&
+	    epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &ev)) {
+		close(w->epoll_fd);
+		w->epoll_fd = -1; /* polls on instead of sleeping */
+	}
 }
 
 static void adopt(struct worker *w, struct snapshot *snap, uint64_t now)
@@ -43,11 +45,12 @@ static void adopt(struct worker *w, struct snapshot *snap, uint64_t now)
 
 	w->snap = snap;
 	w->generation = snap->generation;
-	w->n_armed = 0;
+	mine->n_active = mine->n_polls;
 	rebuild_epoll(w);
 	for (unsigned i = 0; i < mine->n_polls; i++) {
 		struct poll *p = &mine->poll[i];
 
+		mine->active[i] = i;
 		p->last_work = now;
 		p->from->port->ops->disarm(p->from->port, p->queue);
 	}
@@ -73,17 +76,35 @@ static bool watch(struct worker *w, struct poll *p)
 	return p->in_epoll;
 }
 
-static void try_to_arm(struct worker *w, struct poll *p, uint64_t now)
+/* Whether @p need not be polled any more: its peer will wake us. */
+static bool try_to_arm(struct worker *w, struct poll *p, uint64_t now)
 {
 	struct port *port = p->from->port;
 
-	if (!watch(w, p) || !port->ops->arm(port, p->queue)) {
+	p->armed = watch(w, p) && port->ops->arm(port, p->queue);
+	if (!p->armed) {
 		p->last_work = now;
 		port->ops->disarm(port, p->queue);
-		return;
 	}
-	p->armed = true;
-	w->n_armed++;
+	return p->armed;
+}
+
+/* Serves one queue; returns whether it fell idle and is armed. */
+static bool serve(struct worker *w, struct poll *p, uint64_t *now)
+{
+	uint64_t start = *now;
+	unsigned work =
+	    forward_poll(w->fw, w->snap, p->no, p->queue, start, w->now_s);
+
+	*now = clock_cycles();
+	if (!work)
+		return *now - p->last_work > w->spin_cycles &&
+		       try_to_arm(w, p, *now);
+	p->last_work = *now;
+	p->usage->frames += work;
+	p->usage->cycles += *now - start;
+	w->busy_cycles += *now - start;
+	return false;
 }
 
 /* Serves every polled queue once. */
@@ -91,26 +112,14 @@ static void poll_round(struct worker *w)
 {
 	struct snapshot_worker *mine = &w->snap->worker[w->id];
 	uint64_t now = clock_cycles();
+	unsigned i = 0;
 
 	tick_second(w, now);
-	for (unsigned i = 0; i < mine->n_polls; i++) {
-		struct poll *p = &mine->poll[i];
-		uint64_t start = now;
-		unsigned work;
-
-		if (p->armed)
-			continue;
-		work = forward_poll(
-		    w->fw, w->snap, p->no, p->queue, now, w->now_s);
-		now = clock_cycles();
-		if (work) {
-			p->last_work = now;
-			p->usage->frames += work;
-			p->usage->cycles += now - start;
-			w->busy_cycles += now - start;
-		} else if (now - p->last_work > w->spin_cycles) {
-			try_to_arm(w, p, now);
-		}
+	while (i < mine->n_active) {
+		if (serve(w, &mine->poll[mine->active[i]], &now))
+			mine->active[i] = mine->active[--mine->n_active];
+		else
+			i++;
 	}
 }
 
@@ -124,11 +133,13 @@ static void drain_wake_fd(struct worker *w)
 
 static void wake_poll(struct worker *w, struct poll *p, uint64_t now)
 {
+	struct snapshot_worker *mine = &w->snap->worker[w->id];
+
 	if (!p->armed)
 		return;
 	p->armed = false;
 	p->last_work = now;
-	w->n_armed--;
+	mine->active[mine->n_active++] = (uint32_t)(p - mine->poll);
 	p->from->port->ops->disarm(p->from->port, p->queue);
 }
 
@@ -157,6 +168,7 @@ static void collect_wakeups(struct worker *w, bool sleep)
 		__atomic_store_n(&w->asleep, 1, __ATOMIC_RELAXED);
 		quiesce_offline();
 	}
+	w->looked_at = clock_cycles();
 	n = epoll_wait(w->epoll_fd, ev, EVENTS_MAX, sleep ? -1 : 0);
 	if (sleep) {
 		quiesce_online();
@@ -182,6 +194,19 @@ static void read_mailbox(struct worker *w)
 	sem_post(&m->done);
 }
 
+/* Sleeps if every queue is armed, else looks at the armed ones now and then:
+ * by time, because a round may be long. */
+static void look_at_armed(struct worker *w)
+{
+	const struct snapshot_worker *mine = &w->snap->worker[w->id];
+
+	if (!mine->n_active)
+		collect_wakeups(w, true);
+	else if (mine->n_active < mine->n_polls &&
+		 clock_cycles() - w->looked_at > w->spin_cycles)
+		collect_wakeups(w, false);
+}
+
 void *worker_main(void *worker)
 {
 	struct worker *w = worker;
@@ -192,10 +217,7 @@ void *worker_main(void *worker)
 		quiesce_point();
 		follow_snapshot(w);
 		poll_round(w);
-		if (w->n_armed == w->snap->worker[w->id].n_polls)
-			collect_wakeups(w, true);
-		else if (w->n_armed && ++w->rounds % ROUNDS_PER_EPOLL == 0)
-			collect_wakeups(w, false);
+		look_at_armed(w);
 		read_mailbox(w);
 	}
 	quiesce_leave();

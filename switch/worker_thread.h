@@ -33,7 +33,7 @@ struct worker {
 	struct pool_cache pool;
 	struct snapshot *snap;
 	int epoll_fd;
-	unsigned n_armed, rounds;
+	uint64_t looked_at; /* at the armed queues, cycles */
 	uint64_t spin_cycles, second_at, cycles_per_s;
 	uint32_t now_s;
 	uint64_t generation; /* of snap */
