@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "learning/age.h"
+#include "switch/base/log.h"
 #include "switch/bridge.h"
 #include "switch/events.h"
 #include "switch/params.h"
+#include "switch/record.h"
 
 enum { AGEING_DEFAULT_S = 300, FDB_SIZE_DEFAULT = 65536 };
 
@@ -98,6 +100,26 @@ int bridge_add(struct sw *sw, struct json_object *params, struct err *e)
 	return 0;
 }
 
+/* All that the table holds belongs to the other kind of networks. */
+static void forget_networks(struct sw *sw, struct bridge *bridge)
+{
+	struct fdb_filter filter = {
+	    .port = FDB_NONE, .net = FDB_NET_ANY, .kinds = FDB_DYNAMIC};
+	struct json_object *extra;
+	uint32_t removed;
+
+	fdb_flush(bridge->fdb, &filter);
+	filter.kinds = FDB_STATIC;
+	removed = fdb_flush(bridge->fdb, &filter);
+	if (!removed)
+		return;
+	log_warning("bridge %s: vlan-aware is %s: %u static entries removed",
+	    bridge->name, bridge->vlan_aware ? "on" : "off", removed);
+	extra = json_object_new_object();
+	record_uint(extra, "removed", removed);
+	events_emit(sw, "fdb", "flush", bridge->name, extra);
+}
+
 int bridge_set(struct sw *sw, struct json_object *params, struct err *e)
 {
 	const char *name = port_param_str(params, "name", "");
@@ -113,13 +135,9 @@ int bridge_set(struct sw *sw, struct json_object *params, struct err *e)
 	fdb_set_ageing(bridge->fdb, bridge->ageing_s);
 	params_merge(bridge->config, params);
 	if (vlan_aware != bridge->vlan_aware) {
-		struct fdb_filter learned = {
-		    .port = FDB_NONE, .net = FDB_NET_ANY, .kinds = FDB_DYNAMIC};
-
 		bridge->vlan_aware = vlan_aware;
 		switch_publish(sw);
-		/* What was learned belongs to the other kind of networks. */
-		fdb_flush(bridge->fdb, &learned);
+		forget_networks(sw, bridge);
 	}
 	events_emit(sw, "bridge", "set", name, NULL);
 	return 0;
@@ -141,7 +159,7 @@ int bridge_del(struct sw *sw, struct json_object *params, struct err *e)
 		return -EBUSY;
 	}
 	sw->bridge[bridge->index] = NULL;
-	switch_publish(sw);
+	switch_publish_and_wait(sw);
 	events_emit(sw, "bridge", "del", name, NULL);
 	bridge_free(bridge);
 	return 0;

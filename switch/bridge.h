@@ -69,6 +69,7 @@ struct bridge_port {
 	struct rate *rate_in, *rate_out; /* NULL: unlimited */
 	/* Which worker serves receive queue q; -1: not yet placed. */
 	int16_t worker_of[PORT_QUEUES_MAX];
+	uint64_t moved; /* queues that are there by somebody's wish */
 	struct queue_usage usage[PORT_QUEUES_MAX];
 	pthread_spinlock_t tx_lock[PORT_QUEUES_MAX];
 	enum port_state state_told; /* at the last event */

@@ -275,7 +275,7 @@ static void put_settings(struct sw *sw, struct bridge_port *bp,
 	bp->set = *set;
 	bp->port->mtu = set->mtu;
 	bp->port->admin_up = set->admin_up;
-	switch_publish(sw);
+	switch_publish_and_wait(sw);
 	rate_close(in);
 	rate_close(out);
 	if (went_down || unlearn) {
@@ -336,7 +336,7 @@ int bridge_port_del(struct sw *sw, struct json_object *params, struct err *e)
 	no = bp->port->no;
 	events_emit(sw, "port", "del", bp->port->name, NULL);
 	sw->port[no] = NULL;
-	switch_publish(sw);
+	switch_publish_and_wait(sw);
 	retire_port_counters(sw, bp);
 	put_counters(sw, no);
 	fdb_forget_port(bp->bridge->fdb, no);

@@ -116,7 +116,7 @@ int config_apply(
 	if (!rc)
 		rc = config_read_model(&present, sw, e);
 	if (!rc)
-		rc = config_plan_make(&plan, &present, &wanted, e);
+		rc = config_plan_make(&plan, &present, &wanted, where, e);
 	if (!rc)
 		rc = config_plan_run(&plan, sw, where, e);
 	if (!rc) {

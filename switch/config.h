@@ -29,7 +29,7 @@ enum config_kind {
 	CONFIG_BRIDGE, /* key: its name */
 	CONFIG_PORT,   /* key: its name */
 	CONFIG_FDB,    /* a static entry; key: "bridge vlan mac" */
-	CONFIG_MOVE,   /* of queues; wanted only, done each time */
+	CONFIG_MOVE,   /* of queues; key: their port (config_move.h) */
 };
 
 struct config_item {

@@ -11,6 +11,7 @@
 #include "switch/base/clock.h"
 #include "switch/bridge.h"
 #include "switch/config.h"
+#include "switch/config_move.h"
 #include "switch/method.h"
 #include "switch/params.h"
 #include "switch/record.h"
@@ -86,12 +87,14 @@ static int read_fdb(
 {
 	struct fdb_entry entry[STEP_ENTRIES];
 	uint64_t cursor = 0;
-	unsigned n;
 
-	while (
-	    (n = fdb_dump(bridge->fdb, &cursor, entry, STEP_ENTRIES, now_s())))
+	while (cursor != FDB_DUMP_END) {
+		unsigned n = fdb_dump(
+		    bridge->fdb, &cursor, entry, STEP_ENTRIES, now_s());
+
 		if (add_entries(config, sw, bridge, entry, n))
 			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -112,6 +115,9 @@ static int read_all(struct config *config, struct sw *sw)
 	for (unsigned i = 0; !rc && i < SWITCH_BRIDGES_MAX; i++)
 		if (sw->bridge[i])
 			rc = read_fdb(config, sw, sw->bridge[i]);
+	for (unsigned no = 0; !rc && no < SWITCH_PORTS_MAX; no++)
+		if (sw->port[no])
+			rc = config_move_read(config, sw->port[no]);
 	return rc;
 }
 
@@ -174,8 +180,8 @@ char *config_port_line(struct json_object *params)
 	return grammar_print(grammar_by_method("port.add"), params);
 }
 
-/* A walk over workers, bridges, ports, and the static entries of each bridge;
- * positions only, since anything may be gone at the next step. */
+/* A walk over workers, bridges, ports, the static entries of each bridge, and
+ * the moved queues of each port; positions only, since anything may be gone at the next step. */
 struct config_stream {
 	struct rpc_stream stream;
 	enum config_kind kind;
@@ -204,16 +210,24 @@ static void add_worker_line(struct json_object *array, const struct worker *w)
 	json_object_put(params);
 }
 
+static int add_move_line(struct json_object *params, void *array)
+{
+	add_line(
+	    array, grammar_print(grammar_by_method("worker.move"), params));
+	return 0;
+}
+
 /* Some entries of the bridge at @s->at; false when it has no more. */
 static bool add_fdb_lines(
     struct config_stream *s, struct sw *sw, struct json_object *array)
 {
 	const struct bridge *bridge = sw->bridge[s->at];
 	struct fdb_entry entry[STEP_ENTRIES];
-	unsigned n = bridge ? fdb_dump(bridge->fdb, &s->cursor, entry,
-				  STEP_ENTRIES, now_s())
-			    : 0;
+	unsigned n;
 
+	if (!bridge)
+		return false;
+	n = fdb_dump(bridge->fdb, &s->cursor, entry, STEP_ENTRIES, now_s());
 	for (unsigned i = 0; i < n; i++) {
 		struct json_object *params =
 		    entry_params(sw, bridge, &entry[i]);
@@ -225,7 +239,7 @@ static bool add_fdb_lines(
 		    array, grammar_print(grammar_by_method("fdb.add"), params));
 		json_object_put(params);
 	}
-	return n > 0;
+	return s->cursor != FDB_DUMP_END;
 }
 
 /* What stands at s->at; true if there is more of it. */
@@ -247,9 +261,15 @@ static bool add_lines_at(
 			add_line(
 			    array, config_port_line(sw->port[s->at]->config));
 		return false;
-	default:
+	case CONFIG_FDB:
 		return add_fdb_lines(s, sw, array);
+	case CONFIG_MOVE:
+		if (sw->port[s->at])
+			config_move_list(
+			    sw, sw->port[s->at], add_move_line, array);
+		return false;
 	}
+	return false;
 }
 
 static bool config_stream_step(
@@ -258,7 +278,8 @@ static bool config_stream_step(
 	static const unsigned end[] = {[CONFIG_WORKER] = SWITCH_WORKERS_MAX,
 	    [CONFIG_BRIDGE] = SWITCH_BRIDGES_MAX,
 	    [CONFIG_PORT] = SWITCH_PORTS_MAX,
-	    [CONFIG_FDB] = SWITCH_BRIDGES_MAX};
+	    [CONFIG_FDB] = SWITCH_BRIDGES_MAX,
+	    [CONFIG_MOVE] = SWITCH_PORTS_MAX};
 	struct config_stream *s = (struct config_stream *)stream;
 
 	while (json_object_array_length(array) < STEP_THINGS) {
@@ -268,7 +289,7 @@ static bool config_stream_step(
 		if (++s->at < end[s->kind])
 			continue;
 		s->at = 0;
-		if (s->kind == CONFIG_FDB)
+		if (s->kind == CONFIG_MOVE)
 			return false;
 		s->kind++;
 	}

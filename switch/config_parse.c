@@ -14,6 +14,7 @@
 #include "cli/grammar.h"
 #include "ports/port.h"
 #include "switch/config.h"
+#include "switch/config_move.h"
 #include "switch/params.h"
 #include "switch/record.h"
 
@@ -137,7 +138,8 @@ static int move_queues(struct reader *r, struct err *e)
 
 	if (!config_find(r->config, CONFIG_PORT, port))
 		return lacks("port", port, e);
-	return add(r, CONFIG_MOVE, port, e);
+	return config_move_note(r->config, r->params, r->line) ? no_memory(e)
+							       : 0;
 }
 
 /* "bridge vlan mac", for which bridge and VLAN may have to be found out. */

@@ -14,12 +14,14 @@
 #include "ports/port.h"
 #include "switch/base/log.h"
 #include "switch/config_diff.h"
+#include "switch/config_move.h"
 #include "switch/config_plan.h"
 #include "switch/params.h"
 #include "switch/record.h"
 #include "switch/rpc.h"
 
 enum phase {
+	UNMOVE,
 	FDB_DEL,
 	PORT_DEL,
 	BRIDGE_DEL,
@@ -36,6 +38,7 @@ enum phase {
 static const struct {
 	const char *method, *undo;
 } phases[] = {
+    [UNMOVE] = {"worker.move", "worker.move"},
     [FDB_DEL] = {"fdb.del", "fdb.add"},
     [PORT_DEL] = {"port.del", "port.add"},
     [BRIDGE_DEL] = {"bridge.del", "bridge.add"},
@@ -46,7 +49,7 @@ static const struct {
     [PORT_SET] = {"port.set", "port.set"},
     [FDB_ADD] = {"fdb.add", "fdb.del"},
     [WORKER_DEL] = {"worker.del", "worker.add"},
-    [MOVE] = {"worker.move", NULL},
+    [MOVE] = {"worker.move", "worker.move"},
 };
 
 /* Takes @params and @undo_params over; NULL undo_params: nothing to undo. */
@@ -115,7 +118,7 @@ static void plan_del(struct config_plan *plan, const struct config_item *item)
 		add_step(plan, FDB_DEL, entry_name(params),
 		    json_object_get(params), 0);
 		break;
-	case CONFIG_MOVE:
+	case CONFIG_MOVE: /* plan_moves() */
 		break;
 	}
 }
@@ -139,8 +142,8 @@ static void plan_add(struct config_plan *plan, const struct config_item *item)
 	case CONFIG_FDB:
 		add_step(plan, FDB_ADD, params, entry_name(params), item->line);
 		break;
-	case CONFIG_MOVE:
-		add_step(plan, MOVE, params, NULL, item->line);
+	case CONFIG_MOVE: /* plan_moves() */
+		json_object_put(params);
 		break;
 	}
 }
@@ -251,6 +254,63 @@ static void plan_workers(struct config_plan *plan, const struct config *have,
 	}
 }
 
+/* A port made again forgets its moves; if it comes back as it was, they are
+ * done again behind it, since undoing goes backwards. */
+static void plan_move(struct config_plan *plan,
+    const struct config_item *present, const struct config_numbering *here,
+    struct json_object *is, bool remade, unsigned line)
+{
+	const char *port = port_param_str(is, "port", "");
+	struct json_object *none = config_move_none(port);
+	struct json_object *was = present
+				      ? config_move_coded(present, here, NULL)
+				      : json_object_get(none);
+
+	if (remade && !json_object_equal(was, none))
+		add_step(plan, UNMOVE, json_object_get(none),
+		    json_object_get(was), 0);
+	if (!json_object_equal(remade ? none : was, is))
+		add_step(plan, MOVE, json_object_get(is),
+		    remade ? NULL : json_object_get(was), line);
+	json_object_put(was);
+	json_object_put(none);
+}
+
+static int plan_moves(struct config_plan *plan, struct remade *remade,
+    const struct config *present, const struct config *wanted,
+    const char *where, struct err *e)
+{
+	struct config_numbering here, there;
+
+	config_move_number(&here, present);
+	config_move_number(
+	    &there, count_workers(wanted, NULL) ? wanted : present);
+	for (unsigned i = 0; i < wanted->n; i++) {
+		const struct config_item *item = &wanted->item[i];
+		struct json_object *is;
+
+		if (item->kind != CONFIG_MOVE)
+			continue;
+		is = config_move_coded(item, &there, e);
+		if (!is) {
+			config_err_place(e, where, item->line);
+			return -ENOENT;
+		}
+		plan_move(plan, config_find(present, CONFIG_MOVE, item->key),
+		    &here, is, is_in(remade->ports, item->key), item->line);
+		json_object_put(is);
+	}
+	for (unsigned i = 0; i < present->n; i++) {
+		const struct config_item *item = &present->item[i];
+
+		if (item->kind == CONFIG_MOVE &&
+		    !config_find(wanted, CONFIG_MOVE, item->key))
+			add_step(plan, UNMOVE, config_move_none(item->key),
+			    config_move_coded(item, &here, NULL), 0);
+	}
+	return 0;
+}
+
 static int by_phase(const void *a, const void *b)
 {
 	const struct config_step *x = a, *y = b;
@@ -261,10 +321,11 @@ static int by_phase(const void *a, const void *b)
 }
 
 int config_plan_make(struct config_plan *plan, const struct config *present,
-    const struct config *wanted, struct err *e)
+    const struct config *wanted, const char *where, struct err *e)
 {
 	struct remade remade = {
 	    json_object_new_object(), json_object_new_object()};
+	int rc;
 
 	if (count_workers(wanted, NULL)) {
 		plan_workers(plan, wanted, present, true);
@@ -273,21 +334,27 @@ int config_plan_make(struct config_plan *plan, const struct config *present,
 	plan_kind(plan, &remade, present, wanted, CONFIG_BRIDGE);
 	plan_kind(plan, &remade, present, wanted, CONFIG_PORT);
 	plan_kind(plan, &remade, present, wanted, CONFIG_FDB);
-	for (unsigned i = 0; i < wanted->n; i++)
-		if (wanted->item[i].kind == CONFIG_MOVE)
-			plan_add(plan, &wanted->item[i]);
+	rc = plan_moves(plan, &remade, present, wanted, where, e);
 	json_object_put(remade.bridges);
 	json_object_put(remade.ports);
 	if (plan->n)
 		qsort(plan->step, plan->n, sizeof(*plan->step), by_phase);
 	return plan->failed ? err_set(e, -ENOMEM, "no memory for the changes")
-			    : 0;
+			    : rc;
+}
+
+static int call(struct config_step *step, struct sw *sw, const char *method,
+    struct json_object *params, struct json_object **result, struct err *e)
+{
+	if (step->phase == UNMOVE || step->phase == MOVE)
+		return config_move_run(sw, params, e);
+	return rpc_call(sw, NULL, method, params, result, e);
 }
 
 static int run_step(struct config_step *step, struct sw *sw, struct err *e)
 {
 	struct json_object *result = NULL;
-	int rc = rpc_call(sw, NULL, step->method, step->params, &result, e);
+	int rc = call(step, sw, step->method, step->params, &result, e);
 
 	if (!rc && step->phase == WORKER_ADD)
 		step->undo_params = config_only(result, "id");
@@ -304,8 +371,7 @@ static void undo(struct config_plan *plan, struct sw *sw, unsigned n)
 
 		if (!step->undo || !step->undo_params)
 			continue;
-		if (rpc_call(
-			sw, NULL, step->undo, step->undo_params, &result, &e))
+		if (call(step, sw, step->undo, step->undo_params, &result, &e))
 			log_err(
 			    "config: undoing %s: %s", step->method, e.message);
 		json_object_put(result);

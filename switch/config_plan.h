@@ -26,10 +26,11 @@ struct config_plan {
 	bool failed; /* no memory */
 };
 
-/* Finds the steps from @present to @wanted.  -ENOMEM; the plan, which starts
- * zeroed, is to be closed in any case. */
+/* Finds the steps from @present to @wanted, the state that the text of @where
+ * describes.  -ENOMEM, or -ENOENT: it speaks of a worker that will not be
+ * there.  The plan, which starts zeroed, is to be closed in any case. */
 int config_plan_make(struct config_plan *plan, const struct config *present,
-    const struct config *wanted, struct err *e);
+    const struct config *wanted, const char *where, struct err *e);
 
 /* Does them.  If one fails, those before it are undone, and the sentence
  * begins with its place, as of config_parse(). */

@@ -67,13 +67,26 @@ int placement_move(
 {
 	if (id >= SWITCH_WORKERS_MAX || !sw->worker[id])
 		return err_set(e, -ENOENT, "there is no worker %u", id);
-	if (q >= PORT_QUEUES_MAX || (q >= 0 && !(bp->port->rx_live >> q & 1)))
-		return err_set(e, -ENOENT, "port %s has no live queue %d",
-		    bp->port->name, q);
+	if (q >= PORT_QUEUES_MAX)
+		return err_set(e, -ENOENT, "no port has a queue %d", q);
 	for (int i = 0; i < PORT_QUEUES_MAX; i++)
 		if (q < 0 || q == i)
 			bp->worker_of[i] = (int16_t)id;
+	bp->moved |= q < 0 ? ~0ull : 1ull << q;
 	return 0;
+}
+
+static void take_off(struct bridge_port *bp, unsigned q)
+{
+	bp->worker_of[q] = -1;
+	bp->moved &= ~(1ull << q);
+}
+
+void placement_release(struct bridge_port *bp)
+{
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (bp->moved >> q & 1)
+			take_off(bp, q);
 }
 
 void placement_evict(struct sw *sw, unsigned id)
@@ -81,5 +94,5 @@ void placement_evict(struct sw *sw, unsigned id)
 	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++)
 		for (unsigned q = 0; sw->port[no] && q < PORT_QUEUES_MAX; q++)
 			if (sw->port[no]->worker_of[q] == (int)id)
-				sw->port[no]->worker_of[q] = -1;
+				take_off(sw->port[no], q);
 }

@@ -6,7 +6,8 @@
  * queue i belongs to worker i modulo their number, the same for every port,
  * so that what enters by queue i leaves by queue i without meeting another
  * worker (NetSlices).  Queues of smaller ports go where there are fewest.
- * A queue stays where it is until its worker goes or it is moved by hand.
+ * A queue stays where it is until its worker goes or it is moved by hand; one
+ * that is moved while it is not live begins where it was moved to.
  *
  * Threads: control; effective with the next switch_publish().
  */
@@ -18,11 +19,15 @@
 /* Places every live queue that has no worker yet. */
 void placement_fill(struct sw *sw);
 
-/* Puts queue @q of @bp, or all its queues (-1), on worker @id. */
+/* Puts queue @q of @bp, or all its queues (-1), live or not, on worker @id.
+ * -ENOENT: there is no such worker or queue. */
 int placement_move(
     struct sw *sw, struct bridge_port *bp, int q, unsigned id, struct err *e);
 
-/* Takes every queue off worker @id. */
+/* Leaves the queues of @bp that were moved to placement_fill(). */
+void placement_release(struct bridge_port *bp);
+
+/* Takes every queue off worker @id; that some were moved there is forgotten. */
 void placement_evict(struct sw *sw, unsigned id);
 
 #endif

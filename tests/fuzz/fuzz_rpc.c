@@ -88,11 +88,12 @@ static bool has_static(struct sw *sw)
 
 	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++) {
 		cursor = 0;
-		while (sw->bridge[i] && (n = fdb_dump(sw->bridge[i]->fdb,
-					     &cursor, entry, 64, 0)))
+		while (sw->bridge[i] && cursor != FDB_DUMP_END) {
+			n = fdb_dump(sw->bridge[i]->fdb, &cursor, entry, 64, 0);
 			while (n--)
 				if (entry[n].is_static)
 					return true;
+		}
 	}
 	return false;
 }

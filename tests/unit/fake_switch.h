@@ -13,6 +13,7 @@
 #ifndef TESTS_UNIT_FAKE_SWITCH_H
 #define TESTS_UNIT_FAKE_SWITCH_H
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "ports/port.h"
 #include "switch/bridge.h"
 #include "switch/events.h"
+#include "switch/placement.h"
 #include "switch/record.h"
 #include "switch/rpc.h"
 #include "switch/worker.h"
@@ -108,6 +110,12 @@ void switch_publish(struct sw *sw)
 		fake_n_published++;
 }
 
+void switch_publish_and_wait(struct sw *sw)
+{
+	assert(!sw->publish_held);
+	fake_n_published++;
+}
+
 void switch_publish_hold(struct sw *sw)
 {
 	sw->publish_held++;
@@ -148,6 +156,7 @@ int worker_del(struct sw *sw, unsigned id, struct err *e)
 		return err_set(e, -EBUSY, "worker %u is the last one", id);
 	free(sw->worker[id]);
 	sw->worker[id] = NULL;
+	placement_evict(sw, id);
 	return 0;
 }
 

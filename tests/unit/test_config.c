@@ -219,6 +219,110 @@ Test(config, a_changed_trunk_takes_its_native_vlan_along)
 	shows("worker add 0\nport add t type null\n");
 }
 
+static const char moved[] = "worker add 0\n"
+			    "worker add 2\n"
+			    "port add a type vhost-user queues 4\n"
+			    "port add b type null\n"
+			    "worker move a worker 1\n"
+			    "worker move a queue 2 worker 0\n"
+			    "worker move b queue 0 worker 1\n";
+
+static int worker_of(const char *name, unsigned queue)
+{
+	return bridge_port_find(sw, name, NULL)->worker_of[queue];
+}
+
+Test(config, moves_are_shown_and_done_again)
+{
+	cr_assert_eq(apply(moved), 5);
+	cr_assert_eq(worker_of("a", 0), 1);
+	cr_assert_eq(worker_of("a", 2), 0);
+	cr_assert_eq(worker_of("b", 0), 1);
+	cr_assert_eq(worker_of("b", 1), -1);
+	shows(moved);
+	cr_assert_eq(apply(moved), 0);
+}
+
+Test(config, a_move_that_is_not_in_the_text_is_taken_back)
+{
+	apply(moved);
+	cr_assert_eq(apply("worker add 0\nworker add 2\n"
+			   "port add a type vhost-user queues 4\n"
+			   "port add b type null\n"
+			   "worker move b worker 0\n"),
+	    2);
+	cr_assert_eq(worker_of("a", 2), -1);
+	cr_assert_eq(worker_of("b", 7), 0);
+	apply(moved);
+	apply("worker add 2\nport add a type vhost-user queues 4\n"
+	      "worker move a queue 3 worker 0\n");
+	cr_assert_eq(worker_of("a", 0), -1);
+	cr_assert_eq(worker_of("a", 3), 1);
+}
+
+Test(config, moves_survive_a_failure_of_the_text)
+{
+	apply(moved);
+	refused("worker add 0\nworker add 2\nport add b type null\n"
+		"port add a type vhost-user socket /fail\n"
+		"worker move a queue 2 worker 1\n",
+	    "line 4: socket /fail");
+	cr_assert_eq(worker_of("a", 2), 0);
+	refused("worker add 0\nworker add 2\nport add b type null\n"
+		"port add c type vhost-user socket /fail\n",
+	    "line 4: socket /fail");
+	cr_assert_eq(worker_of("a", 3), 1);
+}
+
+Test(config, moves_follow_a_port_that_is_made_again)
+{
+	apply(moved);
+	apply("worker add 0\nworker add 2\nport add b type null\n"
+	      "port add a type vhost-user queues 8\n"
+	      "worker move a worker 1\n"
+	      "worker move a queue 2 worker 0\n");
+	cr_assert_eq(worker_of("a", 2), 0);
+	cr_assert_eq(worker_of("a", 7), 1);
+}
+
+Test(config, a_number_of_a_worker_is_its_place_among_those_of_the_text)
+{
+	apply("worker add 7\n");
+	/* Worker 0 goes when 1 and 2 are there. */
+	apply("worker add 3\nworker add 4\nport add a type null\n"
+	      "worker move a worker 1\n");
+	cr_assert_eq(worker_cpu(sw->worker[worker_of("a", 0)]), 4);
+	shows("worker add 3\nworker add 4\nport add a type null\n"
+	      "worker move a worker 1\n");
+	refused("worker add 3\nworker add 4\nport add a type null\n"
+		"worker move a worker 2\n",
+	    "line 4: there is no worker 2");
+	refused("port add a type null\nworker move b worker 1\n", "line 2: ");
+	cr_assert_eq(
+	    apply("port add a type null\nworker move a worker 2\n"), 0);
+}
+
+Test(config, static_entries_do_not_outlive_their_kind_of_network)
+{
+	struct json_object *params =
+	    json_tokener_parse("{\"name\":\"br0\",\"vlan_aware\":true}");
+
+	apply("port add a type null\nfdb add 52:54:00:00:00:01 port a\n");
+	cr_assert_eq(bridge_set(sw, params, &e), 0);
+	shows("worker add 0\nbridge set br0 vlan-aware on\n"
+	      "port add a type null\n");
+	json_object_put(params);
+	cr_assert_eq(
+	    apply("bridge set br0 vlan-aware on\nport add a type null\n"
+		  "fdb add 52:54:00:00:00:01 port a\n"),
+	    1);
+	cr_assert_eq(apply("port add a type null\n"
+			   "fdb add 52:54:00:00:00:01 port a\n"),
+	    3);
+	shows("worker add 0\nport add a type null\n"
+	      "fdb add 52:54:00:00:00:01 port a\n");
+}
+
 Test(config, errors_name_the_line)
 {
 	refused("port add a type null\nport frobnicate\n", "line 2: ");

@@ -158,7 +158,57 @@ Test(snapshot, moving_names_what_does_not_exist)
 	add_workers(1);
 	bp = add_port(0, 1);
 	cr_assert_eq(placement_move(sw, bp, 0, 5, &e), -ENOENT);
-	cr_assert_eq(placement_move(sw, bp, 7, 0, &e), -ENOENT);
-	cr_assert_eq(placement_move(sw, bp, 64, 0, &e), -ENOENT);
+	cr_assert_eq(placement_move(sw, bp, PORT_QUEUES_MAX, 0, &e), -ENOENT);
+	cr_assert_eq(bp->moved, 0);
 	cr_assert_eq(placement_move(sw, bp, -1, 0, &e), 0);
+	cr_assert_eq(bp->moved, ~0ull);
+}
+
+Test(snapshot, a_queue_moved_before_its_guest_comes_begins_there)
+{
+	struct bridge_port *bp;
+	struct snapshot *snap;
+
+	add_workers(2);
+	bp = add_port(0, 0);
+	cr_assert_eq(placement_move(sw, bp, 1, 0, NULL), 0);
+	bp->port->rx_live = bp->port->tx_live = 3;
+	snap = build();
+	cr_assert_eq(snap->port[0].owner[0], 0);
+	cr_assert_eq(snap->port[0].owner[1], 0);
+	cr_assert_eq(bp->moved, 2);
+	snapshot_free(snap);
+}
+
+Test(snapshot, a_released_queue_is_placed_as_if_it_had_not_been_moved)
+{
+	struct bridge_port *bp;
+	struct snapshot *snap;
+
+	add_workers(2);
+	bp = add_port(0, 2);
+	placement_fill(sw);
+	cr_assert_eq(placement_move(sw, bp, 1, 0, NULL), 0);
+	placement_release(bp);
+	snap = build();
+	cr_assert_eq(snap->port[0].owner[0], 0);
+	cr_assert_eq(snap->port[0].owner[1], 1);
+	cr_assert_eq(bp->moved, 0);
+	snapshot_free(snap);
+}
+
+Test(snapshot, a_worker_that_goes_takes_the_moves_to_it_along)
+{
+	struct bridge_port *bp;
+
+	add_workers(2);
+	bp = add_port(0, 2);
+	cr_assert_eq(placement_move(sw, bp, 0, 0, NULL), 0);
+	cr_assert_eq(placement_move(sw, bp, 1, 1, NULL), 0);
+	sw->worker[1] = NULL;
+	placement_evict(sw, 1);
+	cr_assert_eq(bp->moved, 1);
+	placement_fill(sw);
+	cr_assert_eq(bp->worker_of[1], 0);
+	cr_assert_eq(bp->moved, 1);
 }
