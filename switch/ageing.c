@@ -12,7 +12,7 @@
 #include "switch/base/clock.h"
 #include "switch/bridge.h"
 
-enum { ROUND_US = 1000000, STEP_US = 2000, SWEEP_BUCKETS = 4096 };
+enum { ROUND_US = 1000000, STEP_US = 2000, SWEEP_BUCKETS = 16384 };
 
 /* One step for every bridge that has not finished this round. */
 static bool sweep_step(struct sw *sw)
@@ -29,9 +29,11 @@ static bool sweep_step(struct sw *sw)
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	uint64_t wait_us = sweep_step(userdata) ? ROUND_US : STEP_US;
+
 	(void)usec;
-	sd_event_source_set_time_relative(
-	    source, sweep_step(userdata) ? ROUND_US : STEP_US);
+	sd_event_source_set_time_relative(source, wait_us);
+	sd_event_source_set_time_accuracy(source, wait_us / 4);
 	return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
