@@ -32,6 +32,7 @@ UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
 FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 BENCH	:= $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 
 all: $(BUILD)/swd $(BUILD)/swctl docs
 
@@ -40,8 +41,8 @@ $(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a
 $(BUILD)/docgen: $(BUILD)/cli/docgen.o $(BUILD)/libswd.a
 $(UNIT) $(SYSTEM): LDLIBS += -lcriterion
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
-$(SYSTEM): $(BUILD)/%: $(BUILD)/%.o $(GUEST) $(BUILD)/libswd.a
-$(BENCH): $(BUILD)/%: $(BUILD)/%.o $(GUEST) $(BUILD)/libswd.a
+$(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
+	$(BUILD)/libswd.a
 $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -50,16 +51,22 @@ $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(BENCH):
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
-$(BUILD)/tests/fuzz/%.o: SANITIZE += -fsanitize=fuzzer-no-link
+fuzzers $(FUZZ): override SANITIZE += -fsanitize=fuzzer-no-link
 
 $(BUILD)/libswd.a: $(LIB) $(CLI)
+$(BUILD)/libguest.a: $(GUEST)
+$(BUILD)/libswd.a $(BUILD)/libguest.a:
 	$(AR) rcs $@ $?
+
+docs: $(MAN) $(BUILD)/completion.bash
+$(MAN) $(BUILD)/completion.bash: $(BUILD)/docgen
+	$< $(@F) >$@.new && mv $@.new $@
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST))
+-include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST) $(call obj,$(MAINS)))
 -include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(BENCH))
 
 .PHONY: all unit system fuzzers benches check demo asan tsan fuzz tidy bench \
@@ -79,6 +86,26 @@ demo:
 	tests/net/demo.sh
 bench: all
 	bench/run
+
+# A configuration that is there is left as it is.
+D	= $(DESTDIR)$(PREFIX)
+install: all
+	install -d $(D)/bin $(addprefix $(D)/share/man/man,5 7 8) \
+		$(D)/share/bash-completion/completions \
+		$(addprefix $(D)/lib/,systemd/system sysusers.d tmpfiles.d) \
+		$(DESTDIR)/etc/swd
+	install $(BUILD)/swd $(BUILD)/swctl $(D)/bin
+	for page in $(MAN); do \
+		install -m 644 $$page $(D)/share/man/man$${page##*.} || exit; \
+	done
+	install -m 644 $(BUILD)/completion.bash \
+		$(D)/share/bash-completion/completions/swctl
+	sed 's:@bindir@:$(PREFIX)/bin:' switch/swd.service.in \
+		>$(D)/lib/systemd/system/swd.service
+	install -m 644 switch/swd.sysusers $(D)/lib/sysusers.d/swd.conf
+	install -m 644 switch/swd.tmpfiles $(D)/lib/tmpfiles.d/swd.conf
+	[ -e $(DESTDIR)/etc/swd/swd.conf ] || \
+		install -m 644 switch/swd.conf $(DESTDIR)/etc/swd
 
 clean:
 	rm -rf $(BUILD)

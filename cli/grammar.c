@@ -223,9 +223,9 @@ PORT_TYPE(vhost_user, "vhost-user", "a virtual machine on a unix socket",
 	 .help = "pairs of queues the machine may use"},
 	{"offload", GRAMMAR_BOOL, "on|off",
 	 .help = "let the machine leave checksums and cutting to others"},
-	{"group", GRAMMAR_NAME, "GROUP",
+	{"group", GRAMMAR_NAME, "GROUP", .set = true,
 	 .help = "group of the socket (default libvirt-qemu if it exists)"},
-	{"mode", GRAMMAR_OCTAL, "OCTAL", .def = "0660",
+	{"mode", GRAMMAR_OCTAL, "OCTAL", .def = "0660", .set = true,
 	 .help = "permissions of the socket"});
 
 PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
