@@ -232,7 +232,7 @@ static void *run(void *arg)
 static int join(struct bystander *b, const char *bridge, unsigned i)
 {
 	char name[8], path[108];
-	const struct netdev_config c = {.socket = path};
+	const struct netdev_config c = {.socket = path, .ring_size = 4096};
 	int err;
 
 	snprintf(name, sizeof(name), "by%u", i + 1);

@@ -96,8 +96,9 @@ bool swd_conserved(struct swd *s);
 bool swd_fdb_lookup(
     struct swd *s, const char *mac, unsigned vlan, char port[32]);
 
-/* From /proc: open descriptors, mappings, resident KiB, CPU time used, and
- * time that its threads were ready to run but did not get a CPU. */
+/* From /proc: open descriptors, mappings, KiB of its own memory, CPU time used, and
+ * time that its threads were ready to run but did not get a CPU.  Mappings and
+ * memory are 0 where $SWD_SANITIZED is set: the switch is not alone there. */
 unsigned swd_n_fds(const struct swd *s);
 unsigned swd_n_maps(const struct swd *s);
 uint64_t swd_rss_kib(const struct swd *s);

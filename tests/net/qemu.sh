@@ -19,7 +19,7 @@ guest_accel=
 declare -A guest_pid guest_in guest_out
 n_guests=0
 
-# Prints the QEMU options that every guest has, memory of $1 apart.
+# What every guest has in common.
 guest_qemu=(qemu-system-x86_64 -nodefaults -nographic -no-user-config
 	-no-reboot -kernel "$GUEST_DIR/vmlinuz" -initrd "$GUEST_DIR/initrd.gz")
 guest_append="console=ttyS0 quiet panic=-1 ipv6.disable=1 mitigations=off"
@@ -40,12 +40,13 @@ guest_prepare() {
 	require qemu-system-x86_64 setpriv
 	"$ROOT/tests/net/guest-image.sh" "$GUEST_DIR" || exit 1
 	answer=$GUEST_DIR/accel-$(id -u)-$(cat /proc/sys/kernel/random/boot_id)
-	if [ ! -s "$answer" ]; then
-		rm -f "$GUEST_DIR/accel-$(id -u)-"*
-		if kvm_works; then echo kvm; else echo tcg; fi >"$answer.$$"
-		mv "$answer.$$" "$answer"
-	fi
-	guest_accel=$(cat "$answer")
+	guest_accel=$(cat "$answer" 2>/dev/null)
+	[ -z "$guest_accel" ] || return 0
+	if kvm_works; then guest_accel=kvm; else guest_accel=tcg; fi
+	[ -w "$GUEST_DIR" ] || return 0
+	rm -f "$GUEST_DIR/accel-$(id -u)-"*
+	echo $guest_accel >"$answer.$$"
+	mv "$answer.$$" "$answer"
 }
 
 # Boots guest $1 on vhost-user socket $2.  Options follow as KEY=VALUE: addr
@@ -71,6 +72,7 @@ guest_start() {
 		# MSI-X vectors are unmasked; line interrupts work.
 		vectors=0
 	fi
+	dev=mac=$mac,vectors=$vectors,romfile=${dev:+,$dev}
 	mkfifo "$T/$name.in" "$T/$name.out" || die "mkfifo failed"
 	exec {guest_in[$name]}<>"$T/$name.in" {guest_out[$name]}<>"$T/$name.out"
 	start "$T/$name.log" "${guest_qemu[@]}" -machine \
@@ -78,8 +80,8 @@ guest_start() {
 		-smp "$queues" -m "${mem}M" -object \
 		"memory-backend-memfd,id=mem,size=${mem}M,share=on" \
 		-chardev "socket,id=c1,path=$socket,reconnect=1" \
-		-netdev "vhost-user,id=n1,chardev=c1,queues=$queues" -device \
-		"virtio-net-pci,netdev=n1,mac=$mac,vectors=$vectors,romfile=${dev:+,$dev}" \
+		-netdev "vhost-user,id=n1,chardev=c1,queues=$queues" \
+		-device "virtio-net-pci,netdev=n1,$dev" \
 		-serial "file:$T/$name.console" \
 		-chardev "pipe,id=c2,path=$T/$name" -serial chardev:c2 -append \
 		"$guest_append swd.name=$name swd.addr=$addr swd.mtu=$mtu"

@@ -60,7 +60,7 @@ sent_or_died() {
 # $mpps, the frames that both got in that time.
 circulate() {
 	local from to start_ms=0
-	eventually 5 sent_or_died $((100 * RING)) && sent $((100 * RING)) || {
+	eventually 15 sent_or_died $((100 * RING)) && sent $((100 * RING)) || {
 		tail -n 15 "$guests_log"
 		swctl -p -j -s port show
 		return 1
@@ -95,7 +95,7 @@ both_wait() {
 }
 
 waiting() {
-	eventually 2 both_wait
+	eventually 5 both_wait
 }
 
 split() {
@@ -123,7 +123,7 @@ guests_count() {
 # Adds both ports, with $1 queue pairs.
 ports_add() {
 	swctl port add vm1 type vhost-user queues "$1" &&
-		swctl port add vm2 type vhost-user queues "$1" && both_wait
+		swctl port add vm2 type vhost-user queues "$1" && waiting
 }
 
 ports_del() {
@@ -154,7 +154,7 @@ deaf() {
 	check "deaf guests: ports wait for guests" ports_add 1
 	guests_start 1 64 "" txonly
 	check "deaf guests: frames keep being taken" \
-		eventually 5 sent $((1000 * RING))
+		eventually 15 sent $((1000 * RING))
 	check "deaf guests: their full rings are the reason" ring_full
 	check "deaf guests: guests leave in peace" guests_stop
 	check "deaf guests: every frame is accounted for" conserved br0
@@ -178,7 +178,7 @@ killed() {
 	before=$(total rx_packets)
 	guests_start 1 512 ""
 	check "killed guests: their successors' frames circulate" \
-		eventually 5 sent $((before + 100 * RING))
+		eventually 15 sent $((before + 100 * RING))
 	check "killed guests: addresses are on their ports" learned
 	check "killed guests: successors leave in peace" guests_stop
 	check "killed guests: every frame is accounted for at the end" \
