@@ -25,7 +25,7 @@ src	 = $(filter-out $(MAINS),$(wildcard $(1)))
 obj	 = $(patsubst %.c,$(BUILD)/%.o,$(1))
 MAINS	:= switch/swd.c cli/swctl.c cli/docgen.c
 LIB	:= $(call obj,$(call src,switch/base/*.c learning/*.c ports/*.c \
-	   ports/*/*.c switch/*.c))
+	   ports/*/*.c switch/*.c switch/control/*.c))
 CLI	:= $(call obj,$(call src,cli/*.c))
 GUEST	:= $(call obj,$(filter-out tests/guest/test_%,$(wildcard tests/guest/*.c)))
 UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
@@ -100,12 +100,12 @@ install: all
 	done
 	install -m 644 $(BUILD)/completion.bash \
 		$(D)/share/bash-completion/completions/swctl
-	sed 's:@bindir@:$(PREFIX)/bin:' switch/swd.service.in \
+	sed 's:@bindir@:$(PREFIX)/bin:' switch/package/swd.service.in \
 		>$(D)/lib/systemd/system/swd.service
-	install -m 644 switch/swd.sysusers $(D)/lib/sysusers.d/swd.conf
-	install -m 644 switch/swd.tmpfiles $(D)/lib/tmpfiles.d/swd.conf
+	install -m 644 switch/package/swd.sysusers $(D)/lib/sysusers.d/swd.conf
+	install -m 644 switch/package/swd.tmpfiles $(D)/lib/tmpfiles.d/swd.conf
 	[ -e $(DESTDIR)/etc/swd/swd.conf ] || \
-		install -m 644 switch/swd.conf $(DESTDIR)/etc/swd
+		install -m 644 switch/package/swd.conf $(DESTDIR)/etc/swd
 
 clean:
 	rm -rf $(BUILD)

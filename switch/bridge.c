@@ -13,9 +13,9 @@
 #include "learning/age.h"
 #include "switch/base/log.h"
 #include "switch/bridge.h"
-#include "switch/events.h"
+#include "switch/control/events.h"
 #include "switch/params.h"
-#include "switch/record.h"
+#include "switch/control/record.h"
 
 enum { AGEING_DEFAULT_S = 300, FDB_SIZE_DEFAULT = 65536 };
 

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "switch/bridge.h"
-#include "switch/events.h"
+#include "switch/control/events.h"
 #include "switch/params.h"
 #include "switch/worker.h"
 

@@ -19,8 +19,8 @@
 #include "cli/grammar.h"
 #include "ports/vhost/memory.h"
 #include "switch/base/log.h"
-#include "switch/config.h"
-#include "switch/control.h"
+#include "switch/control/config.h"
+#include "switch/control/control.h"
 #include "switch/switch.h"
 #include "switch/version.h"
 

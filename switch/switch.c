@@ -20,7 +20,7 @@
 #include "switch/base/quiesce.h"
 #include "switch/bridge.h"
 #include "switch/cpulist.h"
-#include "switch/events.h"
+#include "switch/control/events.h"
 #include "switch/placement.h"
 #include "switch/snapshot.h"
 #include "switch/worker.h"

@@ -7,11 +7,12 @@
  * immutable picture that they forward by, and every change of the model ends
  * with switch_publish().
  *
- *	bridge.c      bridges, and ports as members of a bridge
+ *	bridge.c      bridges           bridge_port.c   their members
  *	snapshot.c    model -> immutable snapshot, published under QSBR
+ *	placement.c   which worker serves which queue
  *	worker.c      threads: poll, arm, sleep
  *	forward.c     one batch: look up, sort by egress, send
- *	control.c     the unix socket   rpc.c  methods   config.c  the file
+ *	control/      the unix socket, methods, events, the configuration file
  *
  * Life: one struct sw from swd.c's main().  Threads: control only, except
  * where a function says otherwise.

@@ -67,8 +67,4 @@ struct worker_usage {
 void worker_read_usage(
     struct worker *w, struct worker_usage *u, struct queue_usage queue[]);
 
-/* The record of `worker show`: id, cpu, busy, state, queues.  The caller's;
- * NULL when memory is short. */
-struct json_object *worker_show(struct sw *sw, struct worker *w);
-
 #endif

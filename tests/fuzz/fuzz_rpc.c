@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "cli/grammar.h"
-#include "switch/config.h"
+#include "switch/control/config.h"
 #include "tests/unit/fake_switch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -20,10 +20,11 @@
 
 #include "ports/port.h"
 #include "switch/bridge.h"
-#include "switch/events.h"
+#include "switch/control/events.h"
 #include "switch/placement.h"
-#include "switch/record.h"
-#include "switch/rpc.h"
+#include "switch/snapshot.h"
+#include "switch/control/record.h"
+#include "switch/control/rpc.h"
 #include "switch/worker.h"
 
 /* The registry's other functions as they are. */
@@ -178,14 +179,17 @@ void worker_counters_put(struct worker *w, port_no no)
 	fake_counters[no] = (struct counters){0};
 }
 
-struct json_object *worker_show(struct sw *sw, struct worker *w)
+unsigned worker_id(const struct worker *w)
 {
-	struct json_object *o = json_object_new_object();
+	return w->id;
+}
 
-	(void)sw;
-	record_uint(o, "id", w->id);
-	record_uint(o, "cpu", w->cpu);
-	return o;
+void worker_read_usage(struct worker *w, struct worker_usage *u,
+    struct queue_usage queue[])
+{
+	(void)w;
+	(void)queue;
+	*u = (struct worker_usage){.busy = 0.5};
 }
 
 /* A switch with bridge br0 and worker 0 on core 0. */
@@ -194,6 +198,8 @@ static struct sw *fake_open(void)
 	struct json_object *params = json_object_new_object();
 	struct sw *sw = calloc(1, sizeof(*sw));
 	unsigned id;
+
+	sw->snapshot = calloc(1, sizeof(*sw->snapshot));
 
 	record_str(params, "name", "br0");
 	if (events_open(&sw->events, NULL) || bridge_add(sw, params, NULL) ||
@@ -219,6 +225,7 @@ static void fake_close(struct sw *sw)
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
 		free(sw->worker[id]);
 	events_close(sw->events);
+	free(sw->snapshot);
 	free(sw);
 }
 

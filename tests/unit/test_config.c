@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "switch/config.h"
-#include "switch/config_plan.h"
+#include "switch/control/config.h"
+#include "switch/control/config_plan.h"
 #include "tests/unit/fake_switch.h"
 
 static struct sw *sw;

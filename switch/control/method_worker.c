@@ -4,12 +4,14 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "switch/bridge.h"
-#include "switch/events.h"
-#include "switch/method.h"
+#include "switch/control/events.h"
+#include "switch/control/method.h"
+#include "switch/control/record.h"
 #include "switch/placement.h"
-#include "switch/record.h"
+#include "switch/snapshot.h"
 #include "switch/worker.h"
 
 static void tell(
@@ -114,6 +116,64 @@ int method_worker_move(struct sw *sw, struct rpc_client *client,
 	return 0;
 }
 
+/* Nobody reads more than four digits of these. */
+static void record_fraction(struct json_object *to, const char *key, double v)
+{
+	json_object_object_add(to, key,
+	    json_object_new_double((double)(uint64_t)(v * 1e4 + 0.5) / 1e4));
+}
+
+static struct json_object *show_queue(
+    const struct poll *p, const struct queue_usage *u, uint64_t total_cycles)
+{
+	struct json_object *q = json_object_new_object();
+
+	record_str(q, "port", p->from->port->name);
+	record_uint(q, "queue", p->queue);
+	record_uint(
+	    q, "cycles_per_frame", u->frames ? u->cycles / u->frames : 0);
+	record_fraction(q, "share",
+	    total_cycles ? (double)u->cycles / (double)total_cycles : 0);
+	return q;
+}
+
+static struct json_object *show_queues(
+    const struct snapshot_worker *mine, const struct queue_usage usage[])
+{
+	struct json_object *queues = json_object_new_array();
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < mine->n_polls; i++)
+		total += usage[i].cycles;
+	for (unsigned i = 0; i < mine->n_polls; i++)
+		json_object_array_add(
+		    queues, show_queue(&mine->poll[i], &usage[i], total));
+	return queues;
+}
+
+struct json_object *method_worker_record(struct sw *sw, struct worker *w)
+{
+	const struct snapshot_worker *mine =
+	    &sw->snapshot->worker[worker_id(w)];
+	struct queue_usage *usage = calloc(mine->n_polls + 1, sizeof(*usage));
+	struct json_object *out = json_object_new_object();
+	struct worker_usage u;
+
+	if (!usage || !out) {
+		free(usage);
+		json_object_put(out);
+		return NULL;
+	}
+	worker_read_usage(w, &u, usage);
+	record_uint(out, "id", worker_id(w));
+	record_uint(out, "cpu", worker_cpu(w));
+	record_fraction(out, "busy", u.busy);
+	record_str(out, "state", u.asleep ? "sleeping" : "polling");
+	json_object_object_add(out, "queues", show_queues(mine, usage));
+	free(usage);
+	return out;
+}
+
 int method_worker_show(struct sw *sw, struct rpc_client *client,
     struct json_object *params, struct json_object **result, struct err *e)
 {
@@ -126,6 +186,6 @@ int method_worker_show(struct sw *sw, struct rpc_client *client,
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
 		if (sw->worker[id] && (one < 0 || id == (uint64_t)one))
 			json_object_array_add(
-			    *result, worker_show(sw, sw->worker[id]));
+			    *result, method_worker_record(sw, sw->worker[id]));
 	return 0;
 }

@@ -7,7 +7,7 @@
 #ifndef SWITCH_CONFIG_DIFF_H
 #define SWITCH_CONFIG_DIFF_H
 
-#include "switch/config.h"
+#include "switch/control/config.h"
 
 struct config_diff {
 	bool any;

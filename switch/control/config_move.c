@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "switch/bridge.h"
-#include "switch/config_move.h"
+#include "switch/control/config_move.h"
 #include "switch/placement.h"
-#include "switch/record.h"
-#include "switch/rpc.h"
+#include "switch/control/record.h"
+#include "switch/control/rpc.h"
 #include "switch/worker.h"
 
 static struct json_object *item_params(const char *port, const int worker[])

@@ -14,7 +14,7 @@
 #ifndef SWITCH_CONFIG_MOVE_H
 #define SWITCH_CONFIG_MOVE_H
 
-#include "switch/config.h"
+#include "switch/control/config.h"
 
 struct bridge_port;
 

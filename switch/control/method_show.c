@@ -11,8 +11,8 @@
 
 #include "switch/base/clock.h"
 #include "switch/bridge.h"
-#include "switch/method.h"
-#include "switch/record.h"
+#include "switch/control/method.h"
+#include "switch/control/record.h"
 #include "switch/worker.h"
 
 enum { RATE_MIN_MS = 100, RATE_MAX_MS = 10000 };
@@ -99,7 +99,7 @@ static struct json_object *workers(struct sw *sw)
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
 		if (sw->worker[id])
 			json_object_array_add(
-			    a, worker_show(sw, sw->worker[id]));
+			    a, method_worker_record(sw, sw->worker[id]));
 	return a;
 }
 

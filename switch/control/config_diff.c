@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "cli/grammar.h"
-#include "switch/config_diff.h"
+#include "switch/control/config_diff.h"
 #include "switch/params.h"
 
 struct json_object *config_only(struct json_object *params, const char *key)

@@ -10,7 +10,7 @@
 
 #include "switch/base/counters.h"
 #include "switch/base/eth.h"
-#include "switch/record.h"
+#include "switch/control/record.h"
 
 void record_json(
     struct json_object *to, const char *key, struct json_object *value)

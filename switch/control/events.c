@@ -11,10 +11,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "switch/events.h"
-#include "switch/method.h"
-#include "switch/record.h"
-#include "switch/rpc_client.h"
+#include "switch/control/events.h"
+#include "switch/control/method.h"
+#include "switch/control/record.h"
+#include "switch/control/rpc_client.h"
 
 struct subscriber {
 	struct subscriber *next;

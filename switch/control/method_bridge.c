@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "switch/bridge.h"
-#include "switch/method.h"
-#include "switch/record.h"
+#include "switch/control/method.h"
+#include "switch/control/record.h"
 
 int method_bridge_add(struct sw *sw, struct rpc_client *client,
     struct json_object *params, struct json_object **result, struct err *e)

@@ -14,9 +14,9 @@
 
 #include "switch/base/clock.h"
 #include "switch/bridge.h"
-#include "switch/events.h"
-#include "switch/method.h"
-#include "switch/record.h"
+#include "switch/control/events.h"
+#include "switch/control/method.h"
+#include "switch/control/record.h"
 
 enum { STEP_ENTRIES = 128 };
 

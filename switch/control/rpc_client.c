@@ -14,8 +14,8 @@
 
 #include "switch/base/clock.h"
 #include "switch/base/log.h"
-#include "switch/events.h"
-#include "switch/rpc_client.h"
+#include "switch/control/events.h"
+#include "switch/control/rpc_client.h"
 
 enum {
 	READ_MAX = 64 << 10, /* bytes at a turn */

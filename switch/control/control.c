@@ -15,9 +15,9 @@
 
 #include "switch/base/clock.h"
 #include "switch/base/log.h"
-#include "switch/control.h"
-#include "switch/control_socket.h"
-#include "switch/rpc_client.h"
+#include "switch/control/control.h"
+#include "switch/control/control_socket.h"
+#include "switch/control/rpc_client.h"
 
 enum {
 	SLOTS = CONTROL_CLIENTS_MAX + 1, /* the last is root's */

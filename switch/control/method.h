@@ -9,10 +9,11 @@
 #define SWITCH_METHOD_H
 
 #include "switch/base/counters.h"
-#include "switch/rpc.h"
+#include "switch/control/rpc.h"
 
 struct bridge;
 struct bridge_port;
+struct worker;
 
 rpc_method_fn method_bridge_add, method_bridge_del, method_bridge_set,
     method_bridge_show;
@@ -31,6 +32,10 @@ struct json_object *method_port_record(const struct bridge_port *bp,
     const struct counters counters[], bool details);
 struct json_object *method_bridge_record(struct sw *sw,
     const struct bridge *bridge, const struct counters counters[]);
+
+/* One worker with the queues that it serves: id, cpu, busy, state, queues; a
+ * queue's share is its part of the cycles that the worker's queues cost. */
+struct json_object *method_worker_record(struct sw *sw, struct worker *w);
 
 /* What every port counted, read at once, for the caller to free(3); *counters
  * is NULL if !@wanted.  -ENOMEM. */

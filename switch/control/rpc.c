@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "cli/grammar.h"
-#include "switch/method.h"
-#include "switch/record.h"
-#include "switch/rpc.h"
-#include "switch/rpc_client.h"
+#include "switch/control/method.h"
+#include "switch/control/record.h"
+#include "switch/control/rpc.h"
+#include "switch/control/rpc_client.h"
 
 enum {
 	PARSE_ERROR = -32700, /* JSON-RPC 2.0, section 5.1 */

@@ -13,10 +13,10 @@
 
 #include "cli/grammar.h"
 #include "ports/port.h"
-#include "switch/config.h"
-#include "switch/config_move.h"
+#include "switch/control/config.h"
+#include "switch/control/config_move.h"
 #include "switch/params.h"
-#include "switch/record.h"
+#include "switch/control/record.h"
 
 struct reader {
 	struct config *config;

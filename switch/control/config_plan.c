@@ -13,12 +13,12 @@
 
 #include "ports/port.h"
 #include "switch/base/log.h"
-#include "switch/config_diff.h"
-#include "switch/config_move.h"
-#include "switch/config_plan.h"
+#include "switch/control/config_diff.h"
+#include "switch/control/config_move.h"
+#include "switch/control/config_plan.h"
 #include "switch/params.h"
-#include "switch/record.h"
-#include "switch/rpc.h"
+#include "switch/control/record.h"
+#include "switch/control/rpc.h"
 
 enum phase {
 	UNMOVE,

@@ -11,7 +11,7 @@
 #ifndef SWITCH_CONFIG_PLAN_H
 #define SWITCH_CONFIG_PLAN_H
 
-#include "switch/config.h"
+#include "switch/control/config.h"
 
 struct config_step {
 	unsigned phase, seq; /* order */

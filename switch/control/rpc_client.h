@@ -20,7 +20,7 @@
 
 #include <sys/types.h>
 
-#include "switch/rpc.h"
+#include "switch/control/rpc.h"
 #include "switch/switch.h"
 
 enum {

@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "switch/base/log.h"
-#include "switch/config.h"
-#include "switch/config_plan.h"
-#include "switch/events.h"
-#include "switch/record.h"
+#include "switch/control/config.h"
+#include "switch/control/config_plan.h"
+#include "switch/control/events.h"
+#include "switch/control/record.h"
 
 static char *index_key(enum config_kind kind, const char *key)
 {

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "switch/control_socket.h"
+#include "switch/control/control_socket.h"
 
 enum { BACKLOG = 64, SOCKET_MODE = 0600 };
 

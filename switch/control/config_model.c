@@ -10,11 +10,11 @@
 #include "cli/grammar.h"
 #include "switch/base/clock.h"
 #include "switch/bridge.h"
-#include "switch/config.h"
-#include "switch/config_move.h"
-#include "switch/method.h"
+#include "switch/control/config.h"
+#include "switch/control/config_move.h"
+#include "switch/control/method.h"
 #include "switch/params.h"
-#include "switch/record.h"
+#include "switch/control/record.h"
 #include "switch/worker.h"
 
 enum { STEP_ENTRIES = 64, STEP_THINGS = 32 };
