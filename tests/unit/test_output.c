@@ -265,9 +265,12 @@ Test(guest, the_other_side_takes_the_other_role)
 
 Test(config_file, text_from_any_form_of_lines)
 {
-	static const char *const forms[] = {"[{\"line\":\"a\"},{\"line\":"
-					    "\"b\"}]",
-	    "[\"a\",\"b\\n\"]", "\"a\\nb\\n\"", "\"a\\nb\""};
+	static const char *const forms[] = {
+	    "[{\"line\":\"a\"},{\"line\":\"b\"}]",
+	    "[\"a\",\"b\\n\"]",
+	    "\"a\\nb\\n\"",
+	    "\"a\\nb\"",
+	};
 	struct json_object *result;
 	char *text;
 	size_t i;
