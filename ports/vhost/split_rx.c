@@ -250,6 +250,8 @@ unsigned virtq_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 		n = BATCH_MAX;
 	for (i = 0; i < n; i++)
 		e[i] = split_entry(vq, i);
+	for (i = 0; i < n; i++)
+		split_prefetch(vq, &e[i].d, false);
 	for (i = 0; i < n && r.n_descs < RX_DESCS_MAX; i++) {
 		if (rx_one(&r, &e[i]) != RX_TAKEN)
 			break;

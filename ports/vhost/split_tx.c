@@ -222,6 +222,8 @@ static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 		t->n_entries = BATCH_MAX;
 	for (unsigned k = 0; k < t->n_entries; k++)
 		t->entry[k] = split_entry(vq, k);
+	for (unsigned k = 0; k < t->n_entries; k++)
+		split_prefetch(vq, &t->entry[k].d, true);
 }
 
 /* A frame too long for what is left of the ring does not hold up shorter
