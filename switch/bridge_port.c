@@ -133,6 +133,16 @@ static void bridge_port_free(struct bridge_port *bp)
 	free(bp);
 }
 
+/* NULL in *rate: unlimited. */
+static int open_rate(
+    struct rate **rate, const struct rate_config *config, struct err *e)
+{
+	*rate = rate_open(config);
+	if (!*rate && config->bits_per_second)
+		return err_set(e, -ENOMEM, "no memory for a rate limit");
+	return 0;
+}
+
 static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
     port_no no, struct json_object *params, struct err *e)
 {
@@ -169,11 +179,13 @@ static int bridge_port_create(struct sw *sw, struct bridge_port **out,
 		bp->worker_of[q] = -1;
 		pthread_spin_init(&bp->tx_lock[q], PTHREAD_PROCESS_PRIVATE);
 	}
-	bp->rate_in = rate_open(&bp->set.rate_in);
-	bp->rate_out = rate_open(&bp->set.rate_out);
 	bp->config = params_kept(params);
-	rc = bp->config ? open_driver(sw, bp, name, no, params, e)
+	rc = bp->config ? open_rate(&bp->rate_in, &bp->set.rate_in, e)
 			: err_set(e, -ENOMEM, "no memory for port %s", name);
+	if (!rc)
+		rc = open_rate(&bp->rate_out, &bp->set.rate_out, e);
+	if (!rc)
+		rc = open_driver(sw, bp, name, no, params, e);
 	if (rc) {
 		bridge_port_free(bp);
 		return rc;
@@ -249,26 +261,26 @@ int bridge_port_add(struct sw *sw, struct json_object *params, struct err *e)
 	return 0;
 }
 
-/* Replaces a rate limiter; the old one is the caller's to close later. */
-static struct rate *swap_rate(struct rate **slot, const struct rate_config *was,
-    const struct rate_config *want)
+/* The limiter for @want in *rate: the present one if nothing changes. */
+static int renew_rate(struct rate **rate, const struct rate_config *was,
+    const struct rate_config *want, struct err *e)
 {
-	struct rate *old = *slot;
-
 	if (was->bits_per_second == want->bits_per_second &&
 	    was->burst_bytes == want->burst_bytes)
-		return NULL;
-	*slot = rate_open(want);
-	return old;
+		return 0;
+	return open_rate(rate, want, e);
+}
+
+/* Closes @rate unless it is the one in use. */
+static void close_other_rate(struct rate *rate, const struct rate *in_use)
+{
+	if (rate != in_use)
+		rate_close(rate);
 }
 
 static void put_settings(struct sw *sw, struct bridge_port *bp,
     const struct bridge_port_settings *set)
 {
-	struct rate *in =
-	    swap_rate(&bp->rate_in, &bp->set.rate_in, &set->rate_in);
-	struct rate *out =
-	    swap_rate(&bp->rate_out, &bp->set.rate_out, &set->rate_out);
 	bool went_down = bp->set.admin_up && !set->admin_up;
 	bool unlearn = bp->set.learning && !set->learning;
 
@@ -276,8 +288,6 @@ static void put_settings(struct sw *sw, struct bridge_port *bp,
 	bp->port->mtu = set->mtu;
 	bp->port->admin_up = set->admin_up;
 	switch_publish_and_wait(sw);
-	rate_close(in);
-	rate_close(out);
 	if (went_down || unlearn) {
 		struct fdb_filter learned = {.port = bp->port->no,
 		    .net = FDB_NET_ANY,
@@ -289,24 +299,45 @@ static void put_settings(struct sw *sw, struct bridge_port *bp,
 		bp->port->ops->reset(bp->port);
 }
 
+static int change_settings(struct sw *sw, struct bridge_port *bp,
+    const struct bridge_port_settings *set, struct err *e)
+{
+	struct rate *in = bp->rate_in, *out = bp->rate_out;
+	struct rate *old_in = in, *old_out = out;
+	int rc = renew_rate(&in, &bp->set.rate_in, &set->rate_in, e);
+
+	if (!rc)
+		rc = renew_rate(&out, &bp->set.rate_out, &set->rate_out, e);
+	if (!rc) {
+		bp->rate_in = in;
+		bp->rate_out = out;
+		put_settings(sw, bp, set);
+		in = old_in;
+		out = old_out;
+	}
+	close_other_rate(in, bp->rate_in);
+	close_other_rate(out, bp->rate_out);
+	return rc;
+}
+
 int bridge_port_set(struct sw *sw, struct json_object *params, struct err *e)
 {
 	const char *name = port_param_str(params, "name", "");
 	struct bridge_port *bp = bridge_port_find(sw, name, e);
 	struct bridge_port_settings set;
+	int rc = 0;
 
 	if (!bp)
 		return port_param_bool(params, "if_exists", false) ? 0
 								   : -ENOENT;
-	if (bp->port->ops->set) {
-		int rc = bp->port->ops->set(bp->port, params, e);
-
-		if (rc)
-			return rc;
-	}
 	set = bp->set;
 	apply_settings(&set, params);
-	put_settings(sw, bp, &set);
+	if (bp->port->ops->set)
+		rc = bp->port->ops->set(bp->port, params, e);
+	if (!rc)
+		rc = change_settings(sw, bp, &set, e);
+	if (rc)
+		return rc;
 	params_merge(bp->config, params);
 	events_emit(sw, "port", "set", name, NULL);
 	return 0;

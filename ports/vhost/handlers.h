@@ -13,8 +13,8 @@
 
 #include "ports/vhost/message.h"
 
-#define VHOST_HANDLER(name) \
-	enum vhost_outcome vhost_handle_##name( \
+#define VHOST_HANDLER(name)                                                    \
+	enum vhost_outcome vhost_handle_##name(                                \
 	    struct vhost_port *p, struct vhost_message *m)
 
 /* handlers_features.c: the device as a whole. */

@@ -237,6 +237,7 @@ static int guard(
 	for (unsigned i = 0; i < m->n; i++)
 		if (vhost_guard_add(m, &m->region[i])) {
 			vhost_guard_remove(m);
+			quiesce_wait(); /* a handler may be at it */
 			return err_set(
 			    e, -ENOMEM, "no memory to guard guest memory");
 		}
@@ -252,6 +253,15 @@ static const struct vhost_region *find_map(
 		if (m->region[i].map == map)
 			return &m->region[i];
 	return NULL;
+}
+
+static bool shares_maps(
+    const struct vhost_memory *m, const struct vhost_memory *other)
+{
+	for (unsigned i = 0; i < m->n; i++)
+		if (find_map(other, m->region[i].map))
+			return true;
+	return false;
 }
 
 /* Unmaps what @m has and @other (NULL: nothing) has not. */
@@ -319,15 +329,19 @@ int vhost_memory_remove(struct vhost_memory **m,
 	return 0;
 }
 
-void vhost_memory_free(struct vhost_memory *m, const struct vhost_memory *heir)
+void vhost_memory_free(struct vhost_memory *m, struct vhost_memory *heir)
 {
 	if (!m)
 		return;
 	vhost_guard_remove(m);
 	/* A worker on the heir may at this instant be taking a SIGBUS in a
 	 * mapping that both share, and be about to mark this one as well. */
-	if (heir)
+	if (heir) {
 		quiesce_wait();
+		if (shares_maps(m, heir) &&
+		    __atomic_load_n(&m->broken, __ATOMIC_ACQUIRE))
+			__atomic_store_n(&heir->broken, 1, __ATOMIC_RELEASE);
+	}
 	unmap_unshared(m, heir);
 	free(m);
 }

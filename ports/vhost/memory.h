@@ -33,13 +33,13 @@
 enum { VHOST_REGIONS_MAX = 509 }; /* as many as KVM has memory slots */
 
 struct vhost_region {
-	uint64_t guest;	 /* guest-physical address of its first byte */
-	uint64_t size;	 /* bytes */
-	uint64_t user;	 /* the front end's address of its first byte */
-	uint8_t *host;	 /* ours */
-	void *map;	 /* what mmap returned, and how much of it */
+	uint64_t guest; /* guest-physical address of its first byte */
+	uint64_t size;	/* bytes */
+	uint64_t user;	/* the front end's address of its first byte */
+	uint8_t *host;	/* ours */
+	void *map;	/* what mmap returned, and how much of it */
 	uint64_t map_size;
-	uint64_t page; /* bytes in which the mapping can be replaced */
+	uint64_t page;	  /* bytes in which the mapping can be replaced */
 	uint32_t n_added; /* times that it was, less those it was removed */
 	bool doomed;	  /* it was removed less often than added */
 };
@@ -57,8 +57,8 @@ struct vhost_memory {
 /* Where [guest, guest + want) lies in our memory.  Returns the pointer and in
  * *got how many of the @want bytes are contiguous there (> 0); NULL with *got
  * untouched if the first byte is in no region.  Any thread. */
-static inline uint8_t *vhost_memory_at(const struct vhost_memory *m,
-    uint64_t guest, uint32_t want, uint32_t *got)
+static inline uint8_t *vhost_memory_at(
+    const struct vhost_memory *m, uint64_t guest, uint32_t want, uint32_t *got)
 {
 	for (unsigned i = 0; i < m->n; i++) {
 		const struct vhost_region *r = &m->region[i];
@@ -100,7 +100,7 @@ int vhost_memory_remove(struct vhost_memory **m,
 
 /* Frees @m, which no queue uses any more, and unmaps what @heir (NULL: none),
  * which replaces it, does not share.  Accepts NULL. */
-void vhost_memory_free(struct vhost_memory *m, const struct vhost_memory *heir);
+void vhost_memory_free(struct vhost_memory *m, struct vhost_memory *heir);
 
 /* [user, user + len) of the front end's addresses, as ring addresses are
  * given (vhost-user, "A vring address description"), within one region; NULL

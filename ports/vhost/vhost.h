@@ -32,18 +32,18 @@ struct vhost_port {
 	struct port port;
 	struct vhost_endpoint endpoint;
 	struct vhost_connection conn;
-	char peer[64]; /* "pid 12 uid 0", or "" */
+	char peer[64];	  /* "pid 12 uid 0", or "" */
 	bool unreachable; /* the reason is that nobody listens */
 
 	/* Negotiated; forgotten when the peer leaves. */
 	uint64_t features;
 	uint64_t protocol_features;
-	bool has_features; /* SET_FEATURES was seen */
-	uint8_t status;	   /* of the virtio device */
-	uint16_t guest_mtu; /* NET_SET_MTU, 0: none */
+	bool has_features;	  /* SET_FEATURES was seen */
+	uint8_t status;		  /* of the virtio device */
+	uint16_t guest_mtu;	  /* NET_SET_MTU, 0: none */
 	struct vhost_memory *mem; /* NULL: none yet */
 
-	unsigned n_queues; /* pairs */
+	unsigned n_queues;	 /* pairs */
 	struct vhost_ring *ring; /* [2 * n_queues] */
 
 	char why[PORT_REASON_MAX + 1]; /* of the last outcome, a sentence */

@@ -38,14 +38,14 @@
 enum { VIRTQ_SIZE_MAX = 32768 };
 
 /* Why a queue was broken; the name is the port's `reason`. */
-#define VIRTQ_FAULTS(X) \
-	X(NONE, "") \
-	X(AVAIL_JUMP, "avail_jump") \
-	X(DESC_INDEX, "desc_index") \
-	X(DESC_LOOP, "desc_loop") \
-	X(DESC_ADDR, "addr") \
-	X(DIRECTION, "direction") \
-	X(INDIRECT, "indirect") \
+#define VIRTQ_FAULTS(X)                                                        \
+	X(NONE, "")                                                            \
+	X(AVAIL_JUMP, "avail_jump")                                            \
+	X(DESC_INDEX, "desc_index")                                            \
+	X(DESC_LOOP, "desc_loop")                                              \
+	X(DESC_ADDR, "addr")                                                   \
+	X(DIRECTION, "direction")                                              \
+	X(INDIRECT, "indirect")                                                \
 	X(MEM_SHRUNK, "mem_shrunk")
 
 enum virtq_fault {
@@ -61,7 +61,7 @@ struct virtq {
 	struct vring_avail *avail;
 	struct vring_used *used;
 	struct port *port;
-	uint32_t size; /* descriptors, a power of two */
+	uint32_t size;	      /* descriptors, a power of two */
 	int kick_fd, call_fd; /* -1: none; the guest polls */
 	uint8_t hdr_len;      /* virtio-net header: 10 or 12 bytes */
 	bool mergeable, indirect, event_idx;

@@ -184,8 +184,8 @@ unsigned worker_id(const struct worker *w)
 	return w->id;
 }
 
-void worker_read_usage(struct worker *w, struct worker_usage *u,
-    struct queue_usage queue[])
+void worker_read_usage(
+    struct worker *w, struct worker_usage *u, struct queue_usage queue[])
 {
 	(void)w;
 	(void)queue;
