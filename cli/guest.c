@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "cli/guest.h"
+#include "cli/text.h"
 #include "switch/base/err.h"
 
 struct guest {
@@ -21,31 +22,21 @@ struct guest {
 	bool listens; /* the machine does */
 };
 
-static const char *string_at(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) ||
-	    !json_object_is_type(v, json_type_string))
-		return "";
-	return json_object_get_string(v);
-}
-
 static int read_port(struct json_object *port, struct guest *g, struct err *e)
 {
 	struct json_object *queues;
 
-	g->name = string_at(port, "name");
-	g->socket = string_at(port, "socket");
-	g->listens = strcmp(string_at(port, "role"), "client") == 0;
+	g->name = text_at(port, "name");
+	g->socket = text_at(port, "socket");
+	g->listens = strcmp(text_at(port, "role"), "client") == 0;
 	g->queues = 1;
 	if (json_object_object_get_ex(port, "queues", &queues) &&
 	    json_object_get_int64(queues) > 1)
 		g->queues = json_object_get_int64(queues);
-	if (strcmp(string_at(port, "type"), "vhost-user") == 0 && *g->socket)
+	if (strcmp(text_at(port, "type"), "vhost-user") == 0 && *g->socket)
 		return 0;
 	err_set(e, -EOPNOTSUPP, "port %s is a %s port, not for a machine",
-	    g->name, string_at(port, "type"));
+	    g->name, text_at(port, "type"));
 	err_arg(e, g->name);
 	err_hint(e, "a machine needs a port of type vhost-user");
 	return -EOPNOTSUPP;

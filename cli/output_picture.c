@@ -13,6 +13,7 @@
 
 #include "cli/columns.h"
 #include "cli/output.h"
+#include "cli/text.h"
 
 static struct json_object *array_at(struct json_object *o, const char *key)
 {
@@ -29,19 +30,9 @@ static size_t length(struct json_object *array)
 	return array ? json_object_array_length(array) : 0;
 }
 
-static const char *string_at(struct json_object *o, const char *key)
-{
-	struct json_object *v;
-
-	if (!json_object_object_get_ex(o, key, &v) ||
-	    !json_object_is_type(v, json_type_string))
-		return "";
-	return json_object_get_string(v);
-}
-
 static bool is_on(struct json_object *port, const char *bridge)
 {
-	return strcmp(string_at(port, "bridge"), bridge) == 0;
+	return strcmp(text_at(port, "bridge"), bridge) == 0;
 }
 
 static void print_heading(
@@ -101,7 +92,7 @@ static void add_port(struct columns *c, const struct output *o,
 {
 	char *name = text_member(port, "name");
 	char *state = text_member(port, "state");
-	const char *peer = *string_at(port, "peer") ? "peer" : "socket";
+	const char *peer = *text_at(port, "peer") ? "peer" : "socket";
 
 	columns_add(c, TEXT_STRONG,
 	    text_format("%s%s", branch(o, last), name ? name : "?"));
@@ -111,7 +102,7 @@ static void add_port(struct columns *c, const struct output *o,
 	add_rate(c, port, "tx_bits_per_s", "out");
 	columns_add(c, TEXT_PLAIN, text_member(port, peer));
 	columns_add(c, TEXT_WAIT,
-	    *string_at(port, "reason") ? text_member(port, "reason") : NULL);
+	    *text_at(port, "reason") ? text_member(port, "reason") : NULL);
 	columns_end_row(c);
 	free(name);
 }
@@ -179,8 +170,8 @@ void picture_print(const struct output *o, struct json_object *picture)
 
 	for (i = 0; i < length(bridges); i++) {
 		b = json_object_array_get_idx(bridges, i);
-		print_heading(o, string_at(b, "name"), b);
-		print_ports(o, ports, string_at(b, "name"));
+		print_heading(o, text_at(b, "name"), b);
+		print_ports(o, ports, text_at(b, "name"));
 	}
 	if (length(ports) == 0)
 		fputs("  no ports; the first: swctl port add vm1 type "

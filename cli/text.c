@@ -63,6 +63,16 @@ static size_t character_bytes(const unsigned char *s)
 	return n;
 }
 
+const char *text_at(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(o, key, &v) ||
+	    !json_object_is_type(v, json_type_string))
+		return "";
+	return json_object_get_string(v);
+}
+
 char *text_safe(const char *s)
 {
 	char *text;

@@ -33,6 +33,9 @@ enum text_style {
 	TEXT_BAD,
 };
 
+/* The string at @key of @o, which stays @o's; "" if there is none. */
+const char *text_at(struct json_object *o, const char *key);
+
 /* Copy of @s with control characters, C1 among them, and bytes that are not
  * UTF-8 written as \xNN. */
 char *text_safe(const char *s);

@@ -23,28 +23,28 @@ struct tsan_test {
 
 static struct tsan_test *tsan_tests;
 
-#define Test(suite, test, ...)                                            \
-	static void suite##_##test(void);                                 \
-	__attribute__((constructor)) static void suite##_##test##_add(void) \
-	{                                                                 \
-		static struct tsan_test t = {                             \
-		    .name = #suite "::" #test, .run = suite##_##test};    \
-		t.next = tsan_tests;                                      \
-		tsan_tests = &t;                                          \
-	}                                                                 \
+#define Test(suite, test, ...)                                                 \
+	static void suite##_##test(void);                                      \
+	__attribute__((constructor)) static void suite##_##test##_add(void)    \
+	{                                                                      \
+		static struct tsan_test t = {                                  \
+		    .name = #suite "::" #test, .run = suite##_##test};         \
+		t.next = tsan_tests;                                           \
+		tsan_tests = &t;                                               \
+	}                                                                      \
 	static void suite##_##test(void)
 
-#define TSAN_FAIL(what) \
+#define TSAN_FAIL(what)                                                        \
 	(fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, what), exit(1))
-#define cr_assert(c, ...) ((c) ? (void)0 : TSAN_FAIL(#c))
-#define cr_assert_not(c, ...) cr_assert(!(c))
-#define cr_assert_eq(a, b, ...) cr_assert((a) == (b))
-#define cr_assert_neq(a, b, ...) cr_assert((a) != (b))
-#define cr_assert_lt(a, b, ...) cr_assert((a) < (b))
-#define cr_assert_leq(a, b, ...) cr_assert((a) <= (b))
-#define cr_assert_gt(a, b, ...) cr_assert((a) > (b))
-#define cr_assert_geq(a, b, ...) cr_assert((a) >= (b))
-#define cr_assert_null(a, ...) cr_assert(!(a))
+#define cr_assert(c, ...)	   ((c) ? (void)0 : TSAN_FAIL(#c))
+#define cr_assert_not(c, ...)	   cr_assert(!(c))
+#define cr_assert_eq(a, b, ...)	   cr_assert((a) == (b))
+#define cr_assert_neq(a, b, ...)   cr_assert((a) != (b))
+#define cr_assert_lt(a, b, ...)	   cr_assert((a) < (b))
+#define cr_assert_leq(a, b, ...)   cr_assert((a) <= (b))
+#define cr_assert_gt(a, b, ...)	   cr_assert((a) > (b))
+#define cr_assert_geq(a, b, ...)   cr_assert((a) >= (b))
+#define cr_assert_null(a, ...)	   cr_assert(!(a))
 #define cr_assert_not_null(a, ...) cr_assert((a) != NULL)
 
 int main(void)
