@@ -52,25 +52,33 @@ static const struct {
     [MOVE] = {"worker.move", "worker.move"},
 };
 
+/* Makes room for one step more. */
+static bool reserve_step(struct config_plan *plan)
+{
+	unsigned size = plan->size ? 2 * plan->size : 64;
+	struct config_step *step;
+
+	if (plan->n < plan->size)
+		return true;
+	step = realloc(plan->step, size * sizeof(*step));
+	if (!step)
+		return false;
+	plan->step = step;
+	plan->size = size;
+	return true;
+}
+
 /* Takes @params and @undo_params over; NULL undo_params: nothing to undo. */
 static void add_step(struct config_plan *plan, enum phase phase,
     struct json_object *params, struct json_object *undo_params, unsigned line)
 {
-	unsigned size = plan->size ? 2 * plan->size : 64;
-	struct config_step *step = plan->step;
-
-	if (plan->n == plan->size)
-		step = realloc(step, size * sizeof(*step));
-	if (!step || !params) {
+	if (!params || !reserve_step(plan)) {
 		json_object_put(params);
 		json_object_put(undo_params);
 		plan->failed = true;
 		return;
 	}
-	if (plan->n == plan->size)
-		plan->size = size;
-	plan->step = step;
-	step[plan->n] = (struct config_step){.phase = phase,
+	plan->step[plan->n] = (struct config_step){.phase = phase,
 	    .seq = plan->n,
 	    .method = phases[phase].method,
 	    .undo = phases[phase].undo,
