@@ -54,13 +54,6 @@ uint16_t fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now)
 	return lookup_one(&at, key, now, table_ageing(fdb));
 }
 
-void fdb_prefetch(const struct fdb *fdb, uint64_t key)
-{
-	struct probe at = table_probe(fdb, key);
-
-	table_prefetch(&at);
-}
-
 uint32_t fdb_count(const struct fdb *fdb)
 {
 	return count_read(&fdb->count);

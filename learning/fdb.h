@@ -111,9 +111,6 @@ struct fdb *fdb_open(uint32_t n_entries, struct err *e);
 
 void fdb_close(struct fdb *fdb);
 
-/* Fetches both buckets of @key for an fdb_lookup() to come.  Any thread. */
-void fdb_prefetch(const struct fdb *fdb, uint64_t key);
-
 /* Port of @key at @now (coarse seconds, monotonic), FDB_NONE if it is unknown
  * or expired.  Any thread. */
 uint16_t fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now);

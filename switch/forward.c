@@ -126,7 +126,6 @@ static void learn_and_look_up(struct forwarder *fw, const struct passage *p)
 
 		fw->src[i] = fdb_key(net, eth_mac(f->head + ETH_ADDR_LEN));
 		fw->dst[i] = fdb_key(net, eth_mac(f->head));
-		fdb_prefetch(fdb, fw->dst[i]);
 	}
 	fdb_learn_batch(
 	    fdb, fw->src, fw->n, p->no, p->from->rules, p->now_s, fw->verdict);

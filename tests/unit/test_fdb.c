@@ -200,7 +200,6 @@ Test(fdb, a_batch_says_what_single_lookups_say)
 		fdb_lookup_batch(fdb, key, port, n, 0);
 		for (unsigned i = 0; i < n; i++) {
 			cr_assert_eq(port[i], i % 3 ? i % 7 : FDB_NONE);
-			fdb_prefetch(fdb, key[i]);
 			cr_assert_eq(port[i], fdb_lookup(fdb, key[i], 0));
 		}
 		cr_assert(n == N || port[n] == 0xeeee);
