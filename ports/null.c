@@ -56,7 +56,6 @@ static unsigned null_rx(
 		    .head_len = (uint16_t)p->size,
 		    .len = p->size,
 		    .flags = FRAME_OWNED,
-		    .cookie = (uint32_t)slot,
 		};
 		p->due += p->interval;
 	}
@@ -70,7 +69,7 @@ static void null_rx_done(
 	(void)q;
 	for (unsigned i = 0; i < b->n; i++)
 		if (!(b->f[i].flags & FRAME_TAKEN))
-			pool_put(w->pool, b->f[i].cookie);
+			pool_put_frame(w->pool, &b->f[i]);
 }
 
 static void null_tx(struct port *port, unsigned q, struct frame *const f[],
@@ -82,7 +81,7 @@ static void null_tx(struct port *port, unsigned q, struct frame *const f[],
 		w->counters->tx_packets++;
 		w->counters->tx_bytes += f[i]->len;
 		if (f[i]->flags & FRAME_OWNED && f[i]->n_left == 1) {
-			pool_put(w->pool, f[i]->cookie);
+			pool_put_frame(w->pool, f[i]);
 			f[i]->flags |= FRAME_TAKEN;
 		}
 	}

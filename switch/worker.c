@@ -226,7 +226,7 @@ int worker_add(struct sw *sw, unsigned cpu, unsigned *id, struct err *e)
 	    .spin_cycles = WORKER_SPIN_US * clock_cycles_per_us(),
 	    .cycles_per_s = 1000000u * clock_cycles_per_us()};
 	w->second_at = clock_cycles();
-	pool_cache_init(&w->pool, sw->pool);
+	pool_cache_init(&w->pool, sw->pool, cpu);
 	rc = open_parts(w, e);
 	if (!rc)
 		rc = start_thread(w, e);

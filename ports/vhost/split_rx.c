@@ -72,7 +72,6 @@ static inline void describe(
 	f->n_segs = 0;
 	f->flags = 0;
 	f->tci = 0;
-	f->cookie = 0;
 }
 
 static __attribute__((noinline)) enum drop_reason offload_slow(

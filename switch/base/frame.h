@@ -18,10 +18,11 @@
  *  - Borrowed frames: the segments lie in a guest's or an application's
  *    memory and may change at any moment.  They are valid until the rx_done
  *    of the queue that they came from.  tx copies them.
- *  - Owned frames (FRAME_OWNED): the head is the whole frame and lies in
- *    packet memory (pool.h), slot @cookie.  The last tx (n_left 1) may take
- *    it (set FRAME_TAKEN) and becomes responsible for its return; what no tx
- *    took goes back at rx_done.
+ *  - Owned frames (FRAME_OWNED): the head and each segment lie in packet
+ *    memory (pool.h), each in a slot of its own; the head may be all there
+ *    is.  The last tx (n_left 1) may take it (set FRAME_TAKEN) and becomes
+ *    responsible for the return of its slots; what no tx took goes back at
+ *    rx_done.
  *
  * A batch is what one queue gave in one poll: up to BATCH_MAX frames with the
  * memory of their heads and segments.
@@ -50,13 +51,13 @@ enum {
 };
 
 enum frame_flag {
-	FRAME_OWNED = 1 << 0,  /* head is the whole frame, in packet memory */
+	FRAME_OWNED = 1 << 0,  /* all of it lies in packet memory */
 	FRAME_TAKEN = 1 << 1,  /* a tx took it: rx_done leaves it alone */
 	FRAME_TAGGED = 1 << 2, /* head carries the 802.1Q tag of its network */
 };
 
 struct frame_seg {
-	const uint8_t *data; /* shared with a peer: copy, never look */
+	const uint8_t *data; /* if borrowed, shared: copy, never look */
 	uint32_t len;	     /* bytes, > 0 */
 };
 
@@ -70,7 +71,6 @@ struct frame {
 	uint16_t tci;	 /* priority and VLAN id, set by the classifier */
 	uint16_t n_left; /* egress ports still to come; 1: this tx may take */
 	struct offload offload;
-	uint32_t cookie; /* the rx driver's own: which buffer this is */
 };
 
 struct batch {

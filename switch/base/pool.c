@@ -2,13 +2,13 @@
 /*
  * pool.c - packet memory: fixed, shared by all owned frames, never grown.
  *
- * The free list is an array of indices beside the memory, last in first out,
- * so that the slots in use are few, warm and the only ones ever touched.
- * Slots that were never handed out are not on the array: a watermark stands
- * for them.
+ * The free list of a node is an array of indices beside the memory, last in
+ * first out, so that the slots in use are few, warm and the only ones ever
+ * touched.  Slots that were never handed out are not on the array: a
+ * watermark stands for them.
  */
-#include <assert.h>
 #include <errno.h>
+#include <numa.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,11 @@
 
 #include "switch/base/pool.h"
 
-struct pool {
-	uint8_t *base;
-	size_t size;
-	uint32_t n_slots;
-	bool huge;
-
+/* The stretch of one NUMA node. */
+struct pool_node {
 	pthread_spinlock_t lock; /* the rest, held for half a cache */
-	uint32_t n_used_once;	 /* slots below this one were handed out */
+	uint32_t first, end;	 /* its slots */
+	uint32_t next_unused;	 /* this one and all behind it are free */
 	uint32_t n_free;	 /* entries of stack */
 	uint32_t *stack;
 };
@@ -44,8 +41,45 @@ static void *map_memfd(size_t size, unsigned flags)
 
 static void *map_anywhere(size_t size)
 {
-	return mmap(NULL, size, PROT_READ | PROT_WRITE,
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static unsigned count_nodes(void)
+{
+	return numa_available() < 0 ? 1 : (unsigned)numa_max_node() + 1;
+}
+
+/* Cuts the region into one stretch for each node. */
+static int open_nodes(struct pool *p)
+{
+	uint32_t *stack = map_anywhere(p->n_slots * sizeof(*stack));
+
+	p->n_nodes = count_nodes();
+	p->slots_per_node = (p->n_slots + p->n_nodes - 1) / p->n_nodes;
+	p->node = calloc(p->n_nodes, sizeof(*p->node));
+	p->holder = map_anywhere(p->n_slots * sizeof(*p->holder));
+	if (!stack || !p->node || !p->holder) {
+		if (stack)
+			munmap(stack, p->n_slots * sizeof(*stack));
+		return -ENOMEM;
+	}
+	for (unsigned i = 0; i < p->n_nodes; i++) {
+		struct pool_node *node = &p->node[i];
+		uint32_t end = (i + 1) * p->slots_per_node;
+
+		node->first = node->next_unused = i * p->slots_per_node;
+		node->end = end < p->n_slots ? end : p->n_slots;
+		node->stack = stack + node->first;
+		pthread_spin_init(&node->lock, PTHREAD_PROCESS_PRIVATE);
+		if (p->n_nodes > 1)
+			numa_tonode_memory(pool_data(p, node->first),
+			    (size_t)(node->end - node->first) * POOL_FRAME_SIZE,
+			    (int)i);
+	}
+	return 0;
 }
 
 int pool_open(struct pool **pool, size_t size, struct err *e)
@@ -62,21 +96,18 @@ int pool_open(struct pool **pool, size_t size, struct err *e)
 		p->base = map_memfd(p->size, 0);
 	if (p->base == MAP_FAILED) {
 		err_set(e, -ENOMEM, "packet memory of %zu bytes: %m", size);
-		goto free_pool;
+		p->base = NULL;
+		goto close_pool;
 	}
-	p->stack = map_anywhere(p->n_slots * sizeof(*p->stack));
-	if (p->stack == MAP_FAILED) {
+	if (open_nodes(p)) {
 		err_set(e, -ENOMEM, "free list of packet memory: %m");
-		goto unmap;
+		goto close_pool;
 	}
-	pthread_spin_init(&p->lock, PTHREAD_PROCESS_PRIVATE);
 	*pool = p;
 	return 0;
 
-unmap:
-	munmap(p->base, p->size);
-free_pool:
-	free(p);
+close_pool:
+	pool_close(p);
 	return -ENOMEM;
 }
 
@@ -84,84 +115,100 @@ void pool_close(struct pool *pool)
 {
 	if (!pool)
 		return;
-	munmap(pool->stack, pool->n_slots * sizeof(*pool->stack));
-	munmap(pool->base, pool->size);
+	if (pool->node && pool->node->stack)
+		munmap(pool->node->stack,
+		    pool->n_slots * sizeof(*pool->node->stack));
+	if (pool->holder)
+		munmap(pool->holder, pool->n_slots * sizeof(*pool->holder));
+	if (pool->base)
+		munmap(pool->base, pool->size);
+	free(pool->node);
 	free(pool);
-}
-
-uint32_t pool_n_slots(const struct pool *pool)
-{
-	return pool->n_slots;
 }
 
 uint32_t pool_n_free(struct pool *pool)
 {
-	uint32_t n;
+	uint32_t n = 0;
 
-	pthread_spin_lock(&pool->lock);
-	n = pool->n_free + pool->n_slots - pool->n_used_once;
-	pthread_spin_unlock(&pool->lock);
+	for (unsigned i = 0; i < pool->n_nodes; i++) {
+		struct pool_node *node = &pool->node[i];
+
+		pthread_spin_lock(&node->lock);
+		n += node->n_free + node->end - node->next_unused;
+		pthread_spin_unlock(&node->lock);
+	}
 	return n;
 }
 
-bool pool_is_huge(const struct pool *pool)
+void pool_cache_init(struct pool_cache *cache, struct pool *pool, unsigned cpu)
 {
-	return pool->huge;
-}
+	int node = pool->n_nodes > 1 ? numa_node_of_cpu((int)cpu) : 0;
 
-void pool_cache_init(struct pool_cache *cache, struct pool *pool)
-{
 	cache->pool = pool;
+	cache->node = node < 0 ? 0 : (unsigned)node;
 	cache->n = 0;
 }
 
-static void cache_flush(struct pool_cache *cache, uint32_t keep)
+/* Puts slot[0..n) on the stacks of their nodes; one lock for a run. */
+static void give_back(struct pool *p, const uint32_t slot[], uint32_t n)
 {
-	struct pool *p = cache->pool;
+	uint32_t i = 0;
 
-	pthread_spin_lock(&p->lock);
-	while (cache->n > keep)
-		p->stack[p->n_free++] = cache->slot[--cache->n];
-	pthread_spin_unlock(&p->lock);
+	while (i < n) {
+		struct pool_node *node = &p->node[slot[i] / p->slots_per_node];
+
+		pthread_spin_lock(&node->lock);
+		for (; i < n && slot[i] >= node->first && slot[i] < node->end;
+		     i++)
+			node->stack[node->n_free++] = slot[i];
+		pthread_spin_unlock(&node->lock);
+	}
+}
+
+void pool_cache_flush(struct pool_cache *cache)
+{
+	uint32_t keep = cache->n / 2;
+
+	give_back(cache->pool, cache->slot + keep, cache->n - keep);
+	cache->n = keep;
 }
 
 void pool_cache_fini(struct pool_cache *cache)
 {
-	cache_flush(cache, 0);
+	give_back(cache->pool, cache->slot, cache->n);
+	cache->n = 0;
 }
 
-static void cache_refill(struct pool_cache *cache)
+static void take_from(struct pool_cache *cache, struct pool_node *node)
 {
-	struct pool *p = cache->pool;
-
-	pthread_spin_lock(&p->lock);
+	pthread_spin_lock(&node->lock);
 	while (cache->n < POOL_CACHE_MAX / 2) {
-		if (p->n_free)
-			cache->slot[cache->n++] = p->stack[--p->n_free];
-		else if (p->n_used_once < p->n_slots)
-			cache->slot[cache->n++] = p->n_used_once++;
+		if (node->n_free)
+			cache->slot[cache->n++] = node->stack[--node->n_free];
+		else if (node->next_unused < node->end)
+			cache->slot[cache->n++] = node->next_unused++;
 		else
 			break;
 	}
-	pthread_spin_unlock(&p->lock);
+	pthread_spin_unlock(&node->lock);
 }
 
-int64_t pool_get(struct pool_cache *cache)
+void pool_cache_refill(struct pool_cache *cache)
 {
-	if (!cache->n)
-		cache_refill(cache);
-	return cache->n ? (int64_t)cache->slot[--cache->n] : -1;
+	struct pool *p = cache->pool;
+
+	for (unsigned i = 0; i < p->n_nodes && !cache->n; i++)
+		take_from(cache, &p->node[(cache->node + i) % p->n_nodes]);
 }
 
-void pool_put(struct pool_cache *cache, uint32_t slot)
+uint32_t pool_recover(struct pool *pool, uint16_t holder)
 {
-	assert(slot < cache->pool->n_slots);
-	if (cache->n == POOL_CACHE_MAX)
-		cache_flush(cache, POOL_CACHE_MAX / 2);
-	cache->slot[cache->n++] = slot;
-}
+	uint32_t n = 0;
 
-uint8_t *pool_data(const struct pool *pool, uint32_t slot)
-{
-	return pool->base + (size_t)slot * POOL_FRAME_SIZE;
+	for (uint32_t slot = 0; slot < pool->n_slots; slot++)
+		if (pool_return(pool, slot, holder)) {
+			give_back(pool, &slot, 1);
+			n++;
+		}
+	return n;
 }

@@ -24,8 +24,8 @@ Test(pool, gives_every_slot_once_and_takes_them_back)
 	int64_t slot;
 
 	cr_assert_eq(pool_open(&pool, 512 * POOL_FRAME_SIZE, NULL), 0);
-	pool_cache_init(&a, pool);
-	pool_cache_init(&b, pool);
+	pool_cache_init(&a, pool, 0);
+	pool_cache_init(&b, pool, 0);
 	cr_assert_eq(pool_n_free(pool), 512);
 	while ((slot = pool_get(n % 2 ? &a : &b)) >= 0 ||
 	       (slot = pool_get(n % 2 ? &b : &a)) >= 0) {
@@ -39,6 +39,54 @@ Test(pool, gives_every_slot_once_and_takes_them_back)
 	pool_cache_fini(&a);
 	pool_cache_fini(&b);
 	cr_assert_eq(pool_n_free(pool), 512);
+	pool_close(pool);
+}
+
+Test(pool, believes_the_kernel_only_what_it_was_lent)
+{
+	struct pool_cache cache;
+	struct pool *pool;
+	uint32_t slot[3];
+
+	cr_assert_eq(pool_open(&pool, 16 * POOL_FRAME_SIZE, NULL), 0);
+	pool_cache_init(&cache, pool, 0);
+	for (int i = 0; i < 3; i++)
+		slot[i] = (uint32_t)pool_get(&cache);
+	cr_expect_eq(
+	    pool_slot(pool, pool_data(pool, slot[1]) + POOL_FRAME_SIZE - 1),
+	    slot[1]);
+	pool_lend(pool, slot[0], 7);
+	pool_lend(pool, slot[1], 7);
+	cr_expect_not(pool_return(pool, slot[0], 8), "another's");
+	cr_expect_not(pool_return(pool, slot[2], 7), "never lent");
+	cr_expect_not(pool_return(pool, 16, 7), "no slot");
+	cr_expect_not(pool_return(pool, UINT64_MAX, 7), "no slot");
+	cr_expect(pool_return(pool, slot[0], 7));
+	cr_expect_not(pool_return(pool, slot[0], 7), "twice");
+	pool_put(&cache, slot[0]);
+	pool_put(&cache, slot[2]);
+	pool_cache_fini(&cache);
+	cr_expect_eq(pool_n_free(pool), 15);
+	cr_expect_eq(pool_recover(pool, 7), 1);
+	cr_expect_eq(pool_n_free(pool), 16);
+	pool_close(pool);
+}
+
+Test(pool, a_frame_of_several_slots_goes_back_whole)
+{
+	struct frame_seg seg[2];
+	struct frame f = {.segs = seg, .n_segs = 2, .flags = FRAME_OWNED};
+	struct pool_cache cache;
+	struct pool *pool;
+
+	cr_assert_eq(pool_open(&pool, 16 * POOL_FRAME_SIZE, NULL), 0);
+	pool_cache_init(&cache, pool, 0);
+	f.head = pool_data(pool, (uint32_t)pool_get(&cache)) + 100;
+	for (int i = 0; i < 2; i++)
+		seg[i].data = pool_data(pool, (uint32_t)pool_get(&cache));
+	pool_put_frame(&cache, &f);
+	pool_cache_fini(&cache);
+	cr_expect_eq(pool_n_free(pool), 16);
 	pool_close(pool);
 }
 
