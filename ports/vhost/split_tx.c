@@ -245,6 +245,7 @@ void virtq_tx(struct virtq *vq, struct frame *const f[], unsigned n,
 				continue;
 			}
 			c->tx_packets++;
+			c->tx_copied++;
 			c->tx_bytes += f[i]->len;
 		}
 		vq->next_avail = (uint16_t)(vq->next_avail + t.n_used);

@@ -60,6 +60,7 @@ enum drop_reason {
 struct counters {
 	uint64_t rx_packets, rx_bytes;
 	uint64_t tx_packets, tx_bytes;
+	uint64_t tx_copied; /* of tx_packets: those whose bytes were copied */
 	uint64_t flooded; /* copies beyond the first of frames taken in here */
 	uint64_t drops[DROP_N];
 };

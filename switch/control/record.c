@@ -62,6 +62,7 @@ void record_counters(struct json_object *to, const struct counters *counters)
 	record_uint(to, "tx_packets", counters->tx_packets);
 	record_uint(to, "tx_bytes", counters->tx_bytes);
 	record_uint(to, "tx_dropped", tx);
+	record_uint(to, "tx_copied", counters->tx_copied);
 	record_uint(to, "flooded", counters->flooded);
 	record_json(to, "drops", drops);
 }
