@@ -18,9 +18,9 @@
  *	to stop a queue    clear its bit, changed(), then take it apart
  *
  * Threads: open, close, set, show, attend on the control thread.  rx, rx_done,
- * arm, disarm on the one worker that owns that receive queue; tx on any worker,
- * one at a time for each transmit queue (the switch locks where two could
- * meet).  wake_fd on the worker that owns the queue.
+ * arm, disarm on the one worker that owns that receive queue; tx and tx_flush
+ * on any worker, one at a time for each transmit queue (the switch locks where
+ * two could meet).  wake_fd on the worker that owns the queue.
  *
  * Ownership: the switch owns the port between open and close; it writes
  * name, no, mac and mtu, the driver the rest.
@@ -120,9 +120,16 @@ struct port_ops {
 
 	/* Sends f[0..n) on queue @q, in order, and counts each under
 	 * tx_packets and tx_bytes or under one reason.  Takes owned frames if
-	 * it can use them in place, copies the others. */
+	 * it can use them in place, copies the others and counts those under
+	 * tx_copied. */
 	void (*tx)(struct port *port, unsigned q, struct frame *const f[],
 	    unsigned n, struct port_worker *w);
+
+	/* Goes on with what tx on queue @q began and the kernel has not ended:
+	 * hands over what was left, takes buffers back.  Returns whether
+	 * something is still under way; if so it is called again soon, also
+	 * without new frames.  NULL: tx ends what it begins. */
+	bool (*tx_flush)(struct port *port, unsigned q, struct port_worker *w);
 
 	/* Asks to be woken for queue @q.  Returns true if it is empty and the
 	 * worker may stop polling it; false if work arrived meanwhile. */
@@ -148,7 +155,8 @@ struct port {
 	enum port_state state; /* PORT_WAIT, PORT_UP or PORT_BROKEN */
 	char reason[PORT_REASON_MAX + 1]; /* why it waits or broke, or "" */
 	uint64_t rx_live, tx_live;	  /* bit q: queue q */
-	uint8_t accepts; /* enum offload_bit: passed on, not completed */
+	uint32_t link_mtu; /* what its device carries at most, 0: anything */
+	uint8_t accepts;   /* enum offload_bit: passed on, not completed */
 
 	uint32_t raised; /* atomic: attend() is wanted */
 };

@@ -37,6 +37,11 @@ struct forwarder {
 	port_no touched[SWITCH_PORTS_MAX];
 	struct egress egress[SWITCH_PORTS_MAX];
 
+	/* Ports with transmit queues to flush, and which (bit q). */
+	unsigned n_owed;
+	port_no owed[SWITCH_PORTS_MAX];
+	uint64_t owed_queues[SWITCH_PORTS_MAX];
+
 	struct batch batch;
 };
 
@@ -46,7 +51,7 @@ struct passage {
 	const struct snapshot_port *from;
 	struct counters *rx; /* of the ingress port */
 	port_no no;
-	unsigned queue;
+	unsigned queue, rank; /* receive queue, and who serves it */
 	uint64_t now;
 	uint32_t now_s;
 };
@@ -246,20 +251,40 @@ static unsigned shape_slow(const struct snapshot_port *to,
 	return pass;
 }
 
-static void transmit(struct forwarder *fw, const struct passage *p,
-    const struct snapshot_port *to, struct frame *const f[], unsigned n,
-    struct counters *tx)
+static void tx_lock(const struct snapshot_port *to, unsigned q)
 {
-	unsigned q = snapshot_tx_queue(to, p->queue);
-	bool shared = to->tx_shared >> q & 1;
-	struct port_worker w = {
-	    .counters = tx, .bell = fw->bell, .pool = fw->pool, .now = p->now};
-
-	if (shared)
+	if (to->tx_shared >> q & 1)
 		pthread_spin_lock(&to->tx_lock[q]);
-	to->port->ops->tx(to->port, q, f, n, &w);
-	if (shared)
+}
+
+static void tx_unlock(const struct snapshot_port *to, unsigned q)
+{
+	if (to->tx_shared >> q & 1)
 		pthread_spin_unlock(&to->tx_lock[q]);
+}
+
+static void owe_flush(struct forwarder *fw, port_no no, unsigned q)
+{
+	if (!fw->owed_queues[no])
+		fw->owed[fw->n_owed++] = no;
+	fw->owed_queues[no] |= 1ull << q;
+}
+
+static void transmit(struct forwarder *fw, const struct passage *p, port_no no,
+    struct frame *const f[], unsigned n)
+{
+	const struct snapshot_port *to = &p->snap->port[no];
+	unsigned q = snapshot_tx_queue(p->snap, to, p->rank, p->queue);
+	struct port_worker w = {.counters = fw->counters[no],
+	    .bell = fw->bell,
+	    .pool = fw->pool,
+	    .now = p->now};
+
+	tx_lock(to, q);
+	to->port->ops->tx(to->port, q, f, n, &w);
+	tx_unlock(to, q);
+	if (to->port->ops->tx_flush)
+		owe_flush(fw, no, q);
 }
 
 static void send_to(struct forwarder *fw, const struct passage *p, port_no no)
@@ -283,7 +308,7 @@ static void send_to(struct forwarder *fw, const struct passage *p, port_no no)
 	if (to->rate_out)
 		n = shape_slow(to, f, n, tx, p->now);
 	if (n)
-		transmit(fw, p, to, f, n, tx);
+		transmit(fw, p, no, f, n);
 	for (unsigned i = 0; i < total; i++)
 		fw->f[eg->index[i]]->n_left--;
 }
@@ -300,6 +325,12 @@ static void forward_batch(struct forwarder *fw, const struct passage *p)
 		send_to(fw, p, fw->touched[i]);
 }
 
+static unsigned rank_of(
+    const struct snapshot *snap, const struct snapshot_port *from, unsigned q)
+{
+	return snap->worker[from->owner[q]].rank;
+}
+
 unsigned forward_poll(struct forwarder *fw, const struct snapshot *snap,
     port_no no, unsigned q, uint64_t now, uint32_t now_s)
 {
@@ -309,6 +340,7 @@ unsigned forward_poll(struct forwarder *fw, const struct snapshot *snap,
 	    .rx = fw->counters[no],
 	    .no = no,
 	    .queue = q,
+	    .rank = rank_of(snap, from, q),
 	    .now = now,
 	    .now_s = now_s};
 	struct port_worker w = {
@@ -325,6 +357,62 @@ unsigned forward_poll(struct forwarder *fw, const struct snapshot *snap,
 	return work;
 }
 
+/* Flushes queues @owed of port @no; returns those that want it again. */
+static uint64_t flush_port(struct forwarder *fw, const struct snapshot *snap,
+    port_no no, uint64_t owed, uint64_t now)
+{
+	const struct snapshot_port *to = &snap->port[no];
+	struct port_worker w = {.counters = fw->counters[no],
+	    .bell = fw->bell,
+	    .pool = fw->pool,
+	    .now = now};
+	uint64_t again = 0;
+
+	for (; owed; owed &= owed - 1) {
+		unsigned q = (unsigned)__builtin_ctzll(owed);
+		bool more;
+
+		tx_lock(to, q);
+		more = to->port->ops->tx_flush(to->port, q, &w);
+		tx_unlock(to, q);
+		again |= (uint64_t)more << q;
+	}
+	return again;
+}
+
+bool forward_flush(
+    struct forwarder *fw, const struct snapshot *snap, uint64_t now)
+{
+	unsigned i = 0;
+
+	while (i < fw->n_owed) {
+		port_no no = fw->owed[i];
+		uint64_t *owed = &fw->owed_queues[no];
+
+		*owed = flush_port(fw, snap, no, *owed, now);
+		if (*owed)
+			i++;
+		else
+			fw->owed[i] = fw->owed[--fw->n_owed];
+	}
+	return fw->n_owed;
+}
+
+void forward_adopt(
+    struct forwarder *fw, const struct snapshot *snap, unsigned id)
+{
+	const struct snapshot_worker *mine = &snap->worker[id];
+
+	while (fw->n_owed)
+		fw->owed_queues[fw->owed[--fw->n_owed]] = 0;
+	for (unsigned i = 0; i < mine->n_polls; i++) {
+		const struct poll *p = &mine->poll[i];
+
+		if (p->from->port->ops->tx_flush)
+			owe_flush(fw, p->no, p->queue);
+	}
+}
+
 void forward_inject(struct forwarder *fw, const struct snapshot *snap,
     port_no no, uint8_t *head, uint16_t len, uint32_t now_s)
 {
@@ -332,6 +420,7 @@ void forward_inject(struct forwarder *fw, const struct snapshot *snap,
 	    .from = &snap->port[no],
 	    .rx = fw->counters[no],
 	    .no = no,
+	    .rank = rank_of(snap, &snap->port[no], 0),
 	    .now = clock_cycles(),
 	    .now_s = now_s};
 

@@ -7,6 +7,7 @@
  *	look up    where the destinations are       (learning/)
  *	sort       a list of frames for each egress port
  *	send       each egress port once: lock, copy, notify
+ *	flush      later: what a kernel took over and has not ended
  *
  * Two passes, as VALE has them: everything is looked up before anything is
  * sent, and each egress port is visited once for a batch, in which its frames
@@ -33,6 +34,16 @@ void forwarder_close(struct forwarder *fw);
  * the queue had, 0: none. */
 unsigned forward_poll(struct forwarder *fw, const struct snapshot *snap,
     port_no no, unsigned q, uint64_t now, uint32_t now_s);
+
+/* Goes on with what transmit queues have not ended yet (port_ops.tx_flush).
+ * Returns whether any still has not.  Between two batches. */
+bool forward_flush(
+    struct forwarder *fw, const struct snapshot *snap, uint64_t now);
+
+/* A snapshot begins: worker @id flushes the transmit queues beside its receive
+ * queues, whoever has sent there, and no others that it has not sent to. */
+void forward_adopt(
+    struct forwarder *fw, const struct snapshot *snap, unsigned id);
 
 /* Forwards head[0..len), our own memory with FRAME_HEADROOM before it, as if
  * it had come in by port @no. */

@@ -69,7 +69,7 @@ static void picture_port(
 	    .mcast_flood = set->mcast_flood,
 	    .bcast_flood = set->bcast_flood,
 	    .isolated = set->isolated,
-	    .max_len = set->mtu + ETH_HDR_LEN,
+	    .max_len = bp->port->mtu + ETH_HDR_LEN,
 	    .rules = {.learning = set->learning,
 		.locked = set->locked,
 		.mac_limit = set->mac_limit},
@@ -150,7 +150,17 @@ static void reach_add(struct reach *r, const struct snapshot_port *sp, int sign)
 		}
 }
 
-static void find_shared_queues_of(struct snapshot_port *sp, struct reach *r)
+/* Who serves receive queue q also flushes transmit queue q. */
+static void add_flushers(
+    const struct snapshot_port *sp, uint64_t writers[PORT_QUEUES_MAX])
+{
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (sp->port->ops->tx_flush && sp->owner[q] >= 0)
+			writers[q] |= 1ull << sp->owner[q];
+}
+
+static void find_shared_queues_of(
+    const struct snapshot *snap, struct snapshot_port *sp, struct reach *r)
 {
 	uint64_t writers[PORT_QUEUES_MAX] = {0};
 
@@ -159,7 +169,9 @@ static void find_shared_queues_of(struct snapshot_port *sp, struct reach *r)
 		for (unsigned id = 0; r->sum[q] && id < SWITCH_WORKERS_MAX;
 		     id++)
 			if (r->n[q][id])
-				writers[snapshot_tx_queue(sp, q)] |= 1ull << id;
+				writers[snapshot_tx_queue(snap, sp,
+				    snap->worker[id].rank, q)] |= 1ull << id;
+	add_flushers(sp, writers);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
 		if (writers[q] & (writers[q] - 1))
 			sp->tx_shared |= 1ull << q;
@@ -181,19 +193,17 @@ static bool find_shared_queues(struct snapshot *snap)
 		for (unsigned k = 0; sb && k < sb->n_ports; k++)
 			if (snap->port[sb->port[k]].n_tx)
 				find_shared_queues_of(
-				    &snap->port[sb->port[k]], r);
+				    snap, &snap->port[sb->port[k]], r);
 	}
 	free(r);
 	return true;
 }
 
-static unsigned count_workers(const struct sw *sw)
+static void rank_workers(struct snapshot *snap, const struct sw *sw)
 {
-	unsigned n = 0;
-
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
-		n += sw->worker[id] != NULL;
-	return n;
+		if (sw->worker[id])
+			snap->worker[id].rank = snap->n_workers++;
 }
 
 static bool picture_bridges(struct snapshot *snap, const struct sw *sw)
@@ -212,6 +222,7 @@ struct snapshot *snapshot_build(struct sw *sw, bool paused)
 	if (!snap)
 		return NULL;
 	snap->generation = ++generation;
+	rank_workers(snap, sw);
 	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++)
 		if (sw->port[no])
 			snap->n_ports = no + 1;
@@ -224,7 +235,7 @@ struct snapshot *snapshot_build(struct sw *sw, bool paused)
 			picture_port(snap, no, sw->port[no], paused);
 	if (!deal_polls(snap, sw))
 		goto free_snap;
-	if (count_workers(sw) > 1 && !find_shared_queues(snap))
+	if (snap->n_workers > 1 && !find_shared_queues(snap))
 		goto free_snap;
 	return snap;
 
@@ -269,6 +280,9 @@ static bool same_writers(
 
 bool snapshot_compatible(const struct snapshot *a, const struct snapshot *b)
 {
+	/* The ranks say who sends by which queue. */
+	if (a->n_workers != b->n_workers)
+		return false;
 	for (unsigned no = 0; no < a->n_ports && no < b->n_ports; no++) {
 		const struct snapshot_port *x = &a->port[no], *y = &b->port[no];
 

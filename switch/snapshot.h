@@ -60,6 +60,7 @@ struct poll {
 };
 
 struct snapshot_worker {
+	unsigned rank; /* among the workers there are */
 	unsigned n_polls;
 	struct poll *poll;
 	/* The worker's: indices of those that are not armed, in no order. */
@@ -70,6 +71,7 @@ struct snapshot_worker {
 struct snapshot {
 	uint64_t generation; /* unique, > 0 */
 	unsigned n_ports;    /* highest port number + 1 */
+	unsigned n_workers;
 	struct snapshot_port *port;
 	struct snapshot_bridge *bridge[SWITCH_BRIDGES_MAX];
 	struct vlan_set *vlans;
@@ -87,12 +89,19 @@ void snapshot_free(struct snapshot *snap);
  * queue has another owner, no transmit queue other writers. */
 bool snapshot_compatible(const struct snapshot *a, const struct snapshot *b);
 
-/* The index into port->tx of the queue by which what came in by receive queue
- * @q leaves: queue i to queue i, so that a flow keeps its order. */
-static inline unsigned snapshot_tx_queue(
-    const struct snapshot_port *p, unsigned q)
+/* The transmit queue of @p by which that leaves which the worker of @rank took
+ * in by receive queue @q.  Always the same one, so that a flow keeps its order;
+ * one that no other worker uses, where each can have its own; queue i for what
+ * came in by queue i, where both ports are dealt out alike. */
+static inline unsigned snapshot_tx_queue(const struct snapshot *snap,
+    const struct snapshot_port *p, unsigned rank, unsigned q)
 {
-	return p->tx[q < p->n_tx ? q : q % p->n_tx];
+	unsigned n = snap->n_workers, own;
+
+	if (n == 1 || p->n_tx < n)
+		return p->tx[q < p->n_tx ? q : q % p->n_tx];
+	own = (p->n_tx - rank + n - 1) / n;
+	return p->tx[rank + q / n % own * n];
 }
 
 #endif

@@ -23,6 +23,7 @@
 
 enum {
 	EVENTS_MAX = 64,
+	FLUSH_MS = 1, /* how often a sleeper looks after what it has sent */
 };
 
 static void rebuild_epoll(struct worker *w)
@@ -45,6 +46,7 @@ static void adopt(struct worker *w, struct snapshot *snap, uint64_t now)
 
 	w->snap = snap;
 	w->generation = snap->generation;
+	forward_adopt(w->fw, snap, w->id);
 	mine->n_active = mine->n_polls;
 	rebuild_epoll(w);
 	for (unsigned i = 0; i < mine->n_polls; i++) {
@@ -121,6 +123,7 @@ static void poll_round(struct worker *w)
 		else
 			i++;
 	}
+	w->owes_flush = forward_flush(w->fw, w->snap, now);
 }
 
 static void drain_wake_fd(struct worker *w)
@@ -157,6 +160,13 @@ static bool follow_snapshot(struct worker *w)
 	return true;
 }
 
+static int timeout_ms(const struct worker *w, bool sleep)
+{
+	if (!sleep)
+		return 0;
+	return w->owes_flush ? FLUSH_MS : -1;
+}
+
 /* Makes the armed queues that were woken polled.  With @sleep, waits for the
  * first; the snapshot that the queues belong to may go away meanwhile. */
 static void collect_wakeups(struct worker *w, bool sleep)
@@ -169,7 +179,7 @@ static void collect_wakeups(struct worker *w, bool sleep)
 		quiesce_offline();
 	}
 	w->looked_at = clock_cycles();
-	n = epoll_wait(w->epoll_fd, ev, EVENTS_MAX, sleep ? -1 : 0);
+	n = epoll_wait(w->epoll_fd, ev, EVENTS_MAX, timeout_ms(w, sleep));
 	if (sleep) {
 		quiesce_online();
 		__atomic_store_n(&w->asleep, 0, __ATOMIC_RELAXED);

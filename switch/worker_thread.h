@@ -39,6 +39,7 @@ struct worker {
 	uint64_t generation; /* of snap */
 	uint64_t busy_cycles, shown_busy, shown_at;
 	uint32_t asleep; /* atomic, for show */
+	bool owes_flush; /* transmit queues are at work */
 
 	/* Written by control. */
 	struct worker_message *message; /* atomic mailbox of one */

@@ -12,6 +12,17 @@
 static struct sw *sw;
 static struct bridge bridge = {.name = "br0"};
 
+/* Two kinds of port: one whose sending goes on after tx, one whose does not. */
+static bool flush(struct port *port, unsigned q, struct port_worker *w)
+{
+	(void)port;
+	(void)q;
+	(void)w;
+	return false;
+}
+static const struct port_ops guest_ops = {.type = "guest"},
+			     card_ops = {.type = "card", .tx_flush = flush};
+
 static void add_workers(unsigned n)
 {
 	/* Nothing here runs them: that they exist is enough. */
@@ -24,6 +35,7 @@ static struct bridge_port *add_port(port_no no, unsigned queues)
 	struct bridge_port *bp = calloc(1, sizeof(*bp));
 
 	bp->port = calloc(1, sizeof(*bp->port));
+	bp->port->ops = &guest_ops;
 	bp->port->no = no;
 	bp->port->admin_up = true;
 	bp->port->rx_live = bp->port->tx_live = (1ull << queues) - 1;
@@ -111,6 +123,71 @@ Test(snapshot, two_ports_on_two_workers_need_no_lock)
 	cr_assert_eq(snap->port[0].tx_shared, 0);
 	cr_assert_eq(snap->port[1].tx_shared, 0);
 	snapshot_free(snap);
+}
+
+Test(snapshot, each_worker_has_a_transmit_queue_of_its_own_where_it_can)
+{
+	struct snapshot *snap;
+	struct snapshot_port *card;
+
+	add_workers(2);
+	add_port(0, 1); /* worker 0 */
+	add_port(1, 1); /* worker 1 */
+	add_port(2, 4); /* even queues worker 0, odd ones worker 1 */
+	snap = build();
+	card = &snap->port[2];
+	cr_assert_eq(snap->port[0].owner[0], 0);
+	cr_assert_eq(snap->port[1].owner[0], 1);
+	cr_expect_eq(snapshot_tx_queue(snap, card, 0, 0), 0);
+	cr_expect_eq(snapshot_tx_queue(snap, card, 1, 0), 1);
+	for (unsigned q = 0; q < 4; q++)
+		cr_expect_eq(snapshot_tx_queue(snap, card, q % 2, q), q);
+	cr_expect_eq(card->tx_shared, 0);
+	snapshot_free(snap);
+}
+
+Test(snapshot, three_workers_share_what_two_queues_there_are)
+{
+	struct snapshot *snap;
+
+	add_workers(3);
+	for (port_no no = 0; no < 3; no++)
+		add_port(no, 3);
+	add_port(3, 2);
+	snap = build();
+	for (port_no no = 0; no < 3; no++)
+		cr_expect_eq(snap->port[no].tx_shared & 4, 0);
+	cr_expect_eq(snap->port[3].tx_shared, 1, "by queues 0 and 2");
+	snapshot_free(snap);
+}
+
+Test(snapshot, who_polls_a_card_also_flushes_it)
+{
+	struct snapshot *snap;
+
+	add_workers(2);
+	add_port(0, 1)->worker_of[0] = 0;
+	add_port(1, 1)->worker_of[0] = 1;
+	sw->port[1]->port->ops = &card_ops;
+	snap = build();
+	cr_expect_eq(snap->port[0].tx_shared, 0);
+	cr_expect_eq(snap->port[1].tx_shared, 1, "sent by 0, flushed by 1");
+	snapshot_free(snap);
+}
+
+Test(snapshot, another_number_of_workers_makes_a_pause_necessary)
+{
+	struct snapshot *before, *after;
+
+	add_workers(1);
+	add_port(0, 2);
+	add_port(1, 2);
+	before = build();
+	add_workers(2);
+	after = build();
+	cr_expect_not(snapshot_compatible(before, after));
+	snapshot_free(before);
+	snapshot_free(after);
 }
 
 Test(snapshot, a_moved_queue_makes_a_pause_necessary)
