@@ -15,7 +15,6 @@
 #define RATE_MAX UINT64_C(1000000000000000) /* 1 Pbit/s */
 
 enum {
-	MTU_MIN = 68,
 	MTU_MAX = 9216,
 	FRAME_MIN = 60,
 	FRAME_MAX = MTU_MAX + 14,
@@ -183,8 +182,8 @@ BLOCK(port_options,
 	 .set = true, .help = "tagged port of these VLANs"},
 	{"native", GRAMMAR_UINT, "VID", .max = 4094, .def = "0", .set = true,
 	 .follows = "trunk", .help = "VLAN of its untagged frames, 0 none"},
-	{"mtu", GRAMMAR_UINT, "BYTES", .min = MTU_MIN, .max = MTU_MAX,
-	 .def = "1500", .set = true, .help = "longest payload that it carries"},
+	{"mtu", GRAMMAR_UINT, "BYTES", .max = MTU_MAX, .def = "0", .set = true,
+	 .help = "longest payload, 0 what its device carries, or 1500"},
 	{"learning", GRAMMAR_BOOL, "on|off", .def = "on", .set = true,
 	 .help = "learn the source addresses of its frames"},
 	{"flood", GRAMMAR_BOOL, "on|off", .def = "on", .set = true,

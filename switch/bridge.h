@@ -49,7 +49,7 @@ struct bridge_port_settings {
 	bool learning, flood, mcast_flood, bcast_flood;
 	bool isolated, locked, admin_up;
 	uint32_t mac_limit; /* 0: none */
-	uint32_t mtu;
+	uint32_t mtu;	    /* 0: what the device carries, or ETH_MTU_DEFAULT */
 	uint16_t access_vid; /* `vlan`; 0: none */
 	uint16_t native_vid; /* of a trunk; 0: none */
 	bool is_trunk;
@@ -91,6 +91,10 @@ int bridge_port_del(struct sw *sw, struct json_object *params, struct err *e);
 struct bridge *bridge_find(struct sw *sw, const char *name, struct err *e);
 struct bridge_port *bridge_port_find(
     struct sw *sw, const char *name, struct err *e);
+
+/* What the port carries: as configured, no more than its device does.  Sets
+ * port->mtu. */
+void bridge_port_update_mtu(struct bridge_port *bp);
 
 /* Number of ports that are members of @bridge. */
 unsigned bridge_n_ports(const struct sw *sw, const struct bridge *bridge);

@@ -110,9 +110,25 @@ static const struct bridge_port_settings defaults = {
     .mcast_flood = true,
     .bcast_flood = true,
     .admin_up = true,
-    .mtu = ETH_MTU_DEFAULT,
     .access_vid = 1,
 };
+
+void bridge_port_update_mtu(struct bridge_port *bp)
+{
+	uint32_t mtu = bp->set.mtu, link = bp->port->link_mtu;
+
+	if (!mtu)
+		mtu = link ? link : ETH_MTU_DEFAULT;
+	bp->port->mtu = link && link < mtu ? link : mtu;
+}
+
+static int check_settings(const struct bridge_port_settings *set, struct err *e)
+{
+	if (!set->mtu || set->mtu >= ETH_MTU_MIN)
+		return 0;
+	return err_set(e, -EINVAL, "mtu %u is neither 0 nor at least %d",
+	    set->mtu, ETH_MTU_MIN);
+}
 
 bool bridge_port_has_vlan(const struct bridge_port *bp, unsigned vid)
 {
@@ -160,7 +176,7 @@ static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
 		return rc;
 	snprintf(bp->port->name, sizeof(bp->port->name), "%s", name);
 	bp->port->no = no;
-	bp->port->mtu = bp->set.mtu;
+	bridge_port_update_mtu(bp);
 	bp->port->admin_up = bp->set.admin_up;
 	return 0;
 }
@@ -180,8 +196,10 @@ static int bridge_port_create(struct sw *sw, struct bridge_port **out,
 		pthread_spin_init(&bp->tx_lock[q], PTHREAD_PROCESS_PRIVATE);
 	}
 	bp->config = params_kept(params);
-	rc = bp->config ? open_rate(&bp->rate_in, &bp->set.rate_in, e)
+	rc = bp->config ? check_settings(&bp->set, e)
 			: err_set(e, -ENOMEM, "no memory for port %s", name);
+	if (!rc)
+		rc = open_rate(&bp->rate_in, &bp->set.rate_in, e);
 	if (!rc)
 		rc = open_rate(&bp->rate_out, &bp->set.rate_out, e);
 	if (!rc)
@@ -285,7 +303,7 @@ static void put_settings(struct sw *sw, struct bridge_port *bp,
 	bool unlearn = bp->set.learning && !set->learning;
 
 	bp->set = *set;
-	bp->port->mtu = set->mtu;
+	bridge_port_update_mtu(bp);
 	bp->port->admin_up = set->admin_up;
 	switch_publish_and_wait(sw);
 	if (went_down || unlearn) {
@@ -332,7 +350,8 @@ int bridge_port_set(struct sw *sw, struct json_object *params, struct err *e)
 								   : -ENOENT;
 	set = bp->set;
 	apply_settings(&set, params);
-	if (bp->port->ops->set)
+	rc = check_settings(&set, e);
+	if (!rc && bp->port->ops->set)
 		rc = bp->port->ops->set(bp->port, params, e);
 	if (!rc)
 		rc = change_settings(sw, bp, &set, e);

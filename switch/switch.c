@@ -128,6 +128,7 @@ static void on_port_changed(struct port *port)
 
 	if (!bp || bp->port != port)
 		return; /* still being opened, or already taken out */
+	bridge_port_update_mtu(bp);
 	publish_now(sw);
 	tell_state(sw, bp);
 }

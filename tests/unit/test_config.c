@@ -151,7 +151,7 @@ Test(config, what_can_be_set_is_set)
 	cr_assert_eq(bridge_port_find(sw, "b", NULL)->set.mtu, 9000);
 	cr_assert_eq(apply("port add a type null\nport add b type null\n"), 1);
 	cr_assert_eq(port("b"), b);
-	cr_assert_eq(bridge_port_find(sw, "b", NULL)->set.mtu, 1500);
+	cr_assert_eq(bridge_port_find(sw, "b", NULL)->port->mtu, 1500);
 	shows("worker add 0\nport add a type null\nport add b type null\n");
 }
 
