@@ -19,7 +19,7 @@ endif
 override CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
 override CFLAGS	+= -std=gnu11 $(OPT) $(WARN) $(SANITIZE)
 override LDFLAGS += $(SANITIZE)
-LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lnuma -lpthread
+LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lnuma -lmnl -lpthread
 
 src	 = $(filter-out $(MAINS),$(wildcard $(1)))
 obj	 = $(patsubst %.c,$(BUILD)/%.o,$(1))
