@@ -18,15 +18,16 @@
 
 enum { ETHTOOL_DRIVER_SIZE = 32 };
 
-/* Interrupt vectors with a receive queue, a transmit queue, or one of each. */
-struct ethtool_channels {
+/* Interrupt vectors with a receive queue, a transmit queue, or one of each;
+ * <linux/ethtool.h> has another struct ethtool_channels. */
+struct link_channels {
 	unsigned rx, tx, combined;
 };
 
 /* The channels in use and the most there can be; either may be NULL.  Returns
  * 0, -EOPNOTSUPP if the driver has no such notion, -ENODEV, ... */
-int ethtool_channels_get(unsigned ifindex, struct ethtool_channels *now,
-    struct ethtool_channels *max);
+int ethtool_channels_get(
+    unsigned ifindex, struct link_channels *now, struct link_channels *max);
 
 /* How many receive (transmit) queues are in use, at least 1: counted by the
  * driver's channels, otherwise in /sys. */

@@ -72,6 +72,20 @@ int link_attrs_of(const struct nlmsghdr *m, size_t fixed, const uint8_t types[],
 	return 0;
 }
 
+const struct nlattr *link_attrs_next(
+    const struct nlattr *list, const struct nlattr *last)
+{
+	const char *begin = mnl_attr_get_payload(list);
+	const char *end = begin + mnl_attr_get_payload_len(list);
+	const struct nlattr *a =
+	    last ? mnl_attr_next(last) : (const struct nlattr *)begin;
+
+	if (!mnl_attr_ok(a, (int)(end - (const char *)a)) ||
+	    mnl_attr_validate(a, MNL_TYPE_NESTED))
+		return NULL;
+	return a;
+}
+
 uint32_t link_attr_u32(const struct nlattr *a)
 {
 	return a ? mnl_attr_get_u32(a) : 0;

@@ -58,6 +58,11 @@ void link_attrs_nested(const struct nlattr *nest, const uint8_t types[],
 int link_attrs_of(const struct nlmsghdr *m, size_t fixed, const uint8_t types[],
     const struct nlattr *tb[], unsigned n);
 
+/* The nest inside of @list that follows @last, NULL: the first one.  NULL at
+ * the end, or at what is no nest. */
+const struct nlattr *link_attrs_next(
+    const struct nlattr *list, const struct nlattr *last);
+
 /* The number in @a, which has passed as MNL_TYPE_U32; 0 without one. */
 uint32_t link_attr_u32(const struct nlattr *a);
 
