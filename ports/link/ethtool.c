@@ -5,6 +5,7 @@
  * Offloads travel as bit sets in which every bit comes with its name, so that
  * nothing here depends on the kernel's numbers for them.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,27 +203,27 @@ static void put_feature(struct link_request *r, const char *feature, bool on)
 int ethtool_feature_set(
     unsigned ifindex, const char *feature, bool on, struct err *e)
 {
-	bool is_on = !on, changeable = false;
-	struct link_request r = {0};
-	int rc = -EINVAL;
+	const char *way = on ? "on" : "off";
+	bool is_on = !on, changeable;
+	char name[IFNAMSIZ];
+	struct link_request r;
+	int rc;
 
-	if (strnlen(feature, FEATURE_NAME_MAX + 1) <= FEATURE_NAME_MAX)
-		rc = genl_ethtool_init(&r, ETHTOOL_MSG_FEATURES_SET, ifindex,
-		    ETHTOOL_FLAG_OMIT_REPLY);
+	assert(strlen(feature) <= FEATURE_NAME_MAX);
+	rc = genl_ethtool_init(
+	    &r, ETHTOOL_MSG_FEATURES_SET, ifindex, ETHTOOL_FLAG_OMIT_REPLY);
 	if (!rc) {
 		put_feature(&r, feature, on);
 		rc = link_request_run(&r, NETLINK_GENERIC, NULL, NULL);
 	}
+	link_name_of(ifindex, name);
 	if (rc)
-		return err_set(e, rc, "cannot switch %s of interface %u %s: %s",
-		    feature, ifindex, on ? "on" : "off", r.words);
+		return err_set(e, rc, "cannot switch %s of interface %s %s: %s",
+		    feature, name, way, r.words);
 	rc = ethtool_feature_get(ifindex, feature, &is_on, &changeable);
-	if (!rc && is_on != on)
-		rc = -EOPNOTSUPP;
-	if (rc)
-		return err_set(e, rc,
-		    "the driver of interface %u does not let "
-		    "%s be switched %s",
-		    ifindex, feature, on ? "on" : "off");
-	return 0;
+	if (!rc && is_on == on)
+		return 0;
+	return err_set(e, rc ? rc : -EOPNOTSUPP,
+	    "the driver of interface %s does not let %s be switched %s", name,
+	    feature, way);
 }

@@ -216,8 +216,7 @@ bool link_has_default_route(unsigned ifindex)
 	return found;
 }
 
-/* The interface's name for a sentence. */
-static void name_of(unsigned ifindex, char name[IFNAMSIZ])
+void link_name_of(unsigned ifindex, char name[IFNAMSIZ])
 {
 	struct link l;
 
@@ -238,7 +237,7 @@ int link_set_mtu(unsigned ifindex, uint32_t mtu, struct err *e)
 	mnl_attr_put_u32(&r.head, IFLA_MTU, mtu);
 	rc = link_request_run(&r, NETLINK_ROUTE, NULL, NULL);
 	if (rc) {
-		name_of(ifindex, name);
+		link_name_of(ifindex, name);
 		err_set(e, rc,
 		    "cannot set the mtu of interface %s to %" PRIu32 ": %s",
 		    name, mtu, r.words);
@@ -261,7 +260,7 @@ int link_promisc_open(unsigned ifindex, struct err *e)
 	rc = -errno;
 	if (fd >= 0)
 		close(fd);
-	name_of(ifindex, name);
+	link_name_of(ifindex, name);
 	return err_set(e, rc, "cannot make interface %s promiscuous: %s", name,
 	    strerror(-rc));
 }

@@ -51,6 +51,9 @@ bool link_name_ok(const char *name);
 int link_get(const char *name, struct link *out, struct err *e);
 int link_get_index(unsigned ifindex, struct link *out, struct err *e);
 
+/* The name of the interface for a sentence; its number if it has none. */
+void link_name_of(unsigned ifindex, char name[IFNAMSIZ]);
+
 /* Whether a default route of IPv4 or IPv6, in any table, leads through the
  * interface: taking it over would cut the machine off.  A question that fails
  * is answered with no, and logged. */

@@ -75,8 +75,9 @@ static int on_channels(const struct nlmsghdr *m, void *arg)
 	return MNL_CB_OK;
 }
 
-/* Reads up to MESSAGES_MAX messages; the loop comes back for the rest. */
-static int drain(struct mnl_socket *s, mnl_cb_t each)
+/* Reads up to MESSAGES_MAX messages, the loop comes back for the rest; the
+ * socket announces @what. */
+static int drain(struct mnl_socket *s, mnl_cb_t each, enum link_hint what)
 {
 	_Alignas(struct nlmsghdr) uint8_t buf[LINK_REPLY_SIZE];
 
@@ -91,7 +92,7 @@ static int drain(struct mnl_socket *s, mnl_cb_t each)
 			log_limited(&monitor.log, LOG_INFO,
 			    "netlink: news of interfaces were lost (%m); "
 			    "asking about every one");
-			monitor.hint(LINK_HINT_LOST, 0, "");
+			monitor.hint(what, 0, NULL);
 		}
 	}
 	return 0;
@@ -104,7 +105,7 @@ static int on_route_readable(
 	(void)fd;
 	(void)revents;
 	(void)userdata;
-	return drain(monitor.route, on_link);
+	return drain(monitor.route, on_link, LINK_HINT_CHANGED);
 }
 
 static int on_ethtool_readable(
@@ -114,7 +115,7 @@ static int on_ethtool_readable(
 	(void)fd;
 	(void)revents;
 	(void)userdata;
-	return drain(monitor.ethtool, on_channels);
+	return drain(monitor.ethtool, on_channels, LINK_HINT_CHANNELS);
 }
 
 /* Joins multicast group @group of @bus and has @readable called. */

@@ -20,11 +20,10 @@ enum link_hint {
 	LINK_HINT_CHANGED,  /* something about it, or it was created */
 	LINK_HINT_REMOVED,  /* from this namespace */
 	LINK_HINT_CHANNELS, /* its queues were set */
-	LINK_HINT_LOST,	    /* anything may have happened to any interface */
 };
 
-/* @name is "" where the message does not tell; with LINK_HINT_LOST, neither
- * is meant. */
+/* @name is "" where the message does not tell; NULL where messages were lost,
+ * so that this may have happened to every interface. */
 typedef void link_hint_fn(
     enum link_hint hint, unsigned ifindex, const char *name);
 

@@ -62,13 +62,12 @@ static void mark(struct link_watch *w, uint64_t delay_us)
 static void on_hint(enum link_hint hint, unsigned ifindex, const char *name)
 {
 	for (struct link_watch *w = watches.first; w; w = w->next) {
-		bool about = hint == LINK_HINT_LOST || is_about(w, ifindex);
+		bool about = !name || is_about(w, ifindex);
 
 		if (!about && (w->ifindex || strcmp(w->name, name) != 0))
 			continue;
 		w->removed |= about && hint == LINK_HINT_REMOVED;
-		w->channels |= about && (hint == LINK_HINT_CHANNELS ||
-					    hint == LINK_HINT_LOST);
+		w->channels |= about && hint == LINK_HINT_CHANNELS;
 		mark(w, 0);
 	}
 }
