@@ -43,7 +43,7 @@ enum grammar_kind {
 	GRAMMAR_FLAG,  /* no value typed; JSON @value, or true without one */
 	GRAMMAR_TYPE,  /* a port type */
 	GRAMMAR_MAC,   /* min 1: of one station, neither group nor zero */
-	GRAMMAR_LIST,  /* 1,3-5 with numbers in min..max, or "none" */
+	GRAMMAR_LIST,  /* 1,3-5 with numbers in min..max, or the default word */
 	GRAMMAR_RATE,  /* tc(8)'s rates: 100mbit, 2gbit, 10mbps */
 	GRAMMAR_SIZE,  /* bytes with k, m, g */
 	GRAMMAR_OCTAL, /* permission bits, up to 0777 */

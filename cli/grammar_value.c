@@ -73,12 +73,13 @@ static bool text_is_mac(const char *s, bool station)
 	       (!(byte[0] & 1) && strcmp(s, "00:00:00:00:00:00") != 0);
 }
 
-/* 1,3-5: numbers in min..max, ranges upwards. */
-static bool text_is_list(const char *s, uint64_t min, uint64_t max)
+/* 1,3-5: numbers in min..max, ranges upwards; or the word for no list. */
+static bool text_is_list(
+    const char *s, uint64_t min, uint64_t max, const char *otherwise)
 {
 	uint64_t first, last;
 
-	if (strcmp(s, "none") == 0)
+	if (strcmp(s, otherwise) == 0)
 		return true;
 	if (strlen(s) > LIST_TEXT_MAX)
 		return false;
@@ -117,7 +118,7 @@ static bool text_is_valid(const struct grammar_arg *arg, const char *s)
 	case GRAMMAR_MAC:
 		return text_is_mac(s, arg->min);
 	case GRAMMAR_LIST:
-		return text_is_list(s, arg->min, arg->max);
+		return text_is_list(s, arg->min, arg->max, arg->def);
 	case GRAMMAR_OCTAL:
 		return text_is_octal(s);
 	case GRAMMAR_PATH:
@@ -177,9 +178,9 @@ static void print_expectation(FILE *f, const struct grammar_arg *arg)
 		break;
 	case GRAMMAR_LIST:
 		fprintf(f,
-		    "none or a list such as 1,3-5 of numbers from %" PRIu64
+		    "%s or a list such as 1,3-5 of numbers from %" PRIu64
 		    " to %" PRIu64,
-		    arg->min, arg->max);
+		    arg->def, arg->min, arg->max);
 		break;
 	case GRAMMAR_RATE:
 		fputs("a rate such as 100mbit, at most ", f);
