@@ -16,12 +16,12 @@ WARN	:= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 ifdef CI
 WARN	+= -Werror
 endif
-override CPPFLAGS += -I. -D_GNU_SOURCE -MMD -MP
+override CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -MMD -MP
 override CFLAGS	+= -std=gnu11 $(OPT) $(WARN) $(SANITIZE)
 override LDFLAGS += $(SANITIZE)
-LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lnuma -lmnl -lpthread
+LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lnuma -lbpf -lmnl -lpthread
 
-src	 = $(filter-out $(MAINS),$(wildcard $(1)))
+src	 = $(filter-out $(MAINS) %.bpf.c,$(wildcard $(1)))
 obj	 = $(patsubst %.c,$(BUILD)/%.o,$(1))
 MAINS	:= switch/swd.c cli/swctl.c cli/docgen.c
 LIB	:= $(call obj,$(call src,switch/base/*.c learning/*.c ports/*.c \
@@ -61,6 +61,17 @@ $(BUILD)/libswd.a $(BUILD)/libguest.a:
 docs: $(MAN) $(BUILD)/completion.bash
 $(MAN) $(BUILD)/completion.bash: $(BUILD)/docgen
 	$< $(@F) >$@.new && mv $@.new $@
+
+# What runs in the kernel is carried in the binary, as a header.
+BPFTOOL	?= $(shell PATH="$$PATH:/usr/sbin" command -v bpftool)
+$(BUILD)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	clang -target bpf -O2 -g -Wall -Werror -MMD -MP \
+		-I/usr/include/$(shell uname -m)-linux-gnu -c -o $@ $<
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@.new && \
+		mv $@.new $@
+$(BUILD)/ports/xdp/program.o: $(BUILD)/ports/xdp/program.skel.h
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -227,6 +227,18 @@ PORT_TYPE(vhost_user, "vhost-user", "a virtual machine on a unix socket",
 	{"mode", GRAMMAR_OCTAL, "OCTAL", .def = "0660", .set = true,
 	 .help = "permissions of the socket"});
 
+PORT_TYPE(xdp, "xdp", "a network card, through AF_XDP sockets on its queues",
+	{"dev", GRAMMAR_NAME, "IFNAME",
+	 .help = "the card (default: the port's name)"},
+	{"queues", GRAMMAR_LIST, "all|LIST", .max = 63, .def = "all",
+	 .help = "its queues that are used"},
+	{"mode", GRAMMAR_WORD, "auto|zerocopy|native|generic", .def = "auto",
+	 .help = "how frames come from its driver, auto the best there is"},
+	{"busy-poll", GRAMMAR_UINT, "USEC", .max = 1000, .def = "0",
+	 .help = "let the worker run its driver, for so long at once, 0 not"},
+	{"force", GRAMMAR_FLAG,
+	 .help = "take it although it carries the default route"});
+
 PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
 	{"generate", GRAMMAR_UINT, "PPS", .max = 1000000000, .def = "0",
 	 .set = true, .help = "frames per second that it sends"},
@@ -237,7 +249,7 @@ PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
 	{"src", GRAMMAR_MAC, "MAC", STATION, .set = true,
 	 .help = "source of each (default one made from the name)"});
 
-#define PORT_TYPES &vhost_user, &null
+#define PORT_TYPES &vhost_user, &xdp, &null
 
 static const struct grammar_block *const port_types[] = {PORT_TYPES, NULL};
 

@@ -10,9 +10,11 @@
 #include "ports/null.h"
 #include "ports/port.h"
 #include "ports/vhost/vhost.h"
+#include "ports/xdp/xdp.h"
 
 static const struct port_ops *const drivers[] = {
     &vhost_port_ops,
+    &xdp_port_ops,
     &null_port_ops,
 };
 

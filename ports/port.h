@@ -156,6 +156,7 @@ struct port {
 	char reason[PORT_REASON_MAX + 1]; /* why it waits or broke, or "" */
 	uint64_t rx_live, tx_live;	  /* bit q: queue q */
 	uint32_t link_mtu; /* what its device carries at most, 0: anything */
+	uint8_t near_node; /* the NUMA node of its device + 1, 0: none */
 	uint8_t accepts;   /* enum offload_bit: passed on, not completed */
 
 	uint32_t raised; /* atomic: attend() is wanted */

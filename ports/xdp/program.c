@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * program.c - our XDP program on a card.
+ *
+ * The program is compiled when the switch is and carried in the binary, as a
+ * skeleton that bpftool makes of it.
+ */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "ports/xdp/program.h"
+#include "ports/xdp/program.skel.h"
+#include "switch/base/log.h"
+
+struct program {
+	struct program_bpf *skeleton;
+	int link_fd;
+};
+
+/* libbpf explains itself at length; our sentences come from errno. */
+static int log_libbpf(
+    enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[256];
+
+	(void)level;
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	log_debug("%s", line);
+	return 0;
+}
+
+/* The name of program @id; "" where we may not ask (CAP_SYS_ADMIN). */
+static void name_of(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	name[0] = '\0';
+	if (fd < 0)
+		return;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
+		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	close(fd);
+}
+
+static int occupied(const struct link *link, struct err *e)
+{
+	char name[BPF_OBJ_NAME_LEN];
+	uint32_t id = link->xdp_prog_id;
+
+	if (!id && bpf_xdp_query_id((int)link->ifindex, 0, &id))
+		id = 0;
+	name_of(id, name);
+	err_set(e, -EBUSY, "%s has an XDP program already, number %u%s%s",
+	    link->name, id, name[0] ? ", " : "", name);
+	err_hint(e,
+	    "`ip link set dev %s xdp off` removes it, or whoever holds it "
+	    "(`bpftool link`)",
+	    link->name);
+	return -EBUSY;
+}
+
+static int load(struct program *p, struct err *e)
+{
+	libbpf_set_print(log_libbpf);
+	p->skeleton = program_bpf__open_and_load();
+	if (p->skeleton)
+		return 0;
+	if (errno != EPERM)
+		return err_set(
+		    e, -errno, "the XDP program cannot be loaded: %m");
+	err_set(e, -EPERM, "the XDP program cannot be loaded: swd may not");
+	err_hint(e, "it needs CAP_BPF and CAP_NET_ADMIN");
+	return -EPERM;
+}
+
+static int attach(
+    struct program *p, const struct link *link, bool generic, struct err *e)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options,
+	    .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
+	int program = bpf_program__fd(p->skeleton->progs.swd_to_socket);
+
+	p->link_fd =
+	    bpf_link_create(program, (int)link->ifindex, BPF_XDP, &options);
+	if (p->link_fd >= 0)
+		return 0;
+	if (errno == EBUSY || errno == EEXIST)
+		return occupied(link, e);
+	return err_set(e, -errno, "%s runs no XDP program%s: %m", link->name,
+	    generic ? "" : " in its driver");
+}
+
+int program_open(struct program **program, const struct link *link,
+    bool generic, struct err *e)
+{
+	struct program *p;
+	int rc;
+
+	if (link->xdp_prog_id)
+		return occupied(link, e);
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return err_set(e, -ENOMEM, "no memory for an XDP program");
+	p->link_fd = -1;
+	rc = load(p, e);
+	if (!rc)
+		rc = attach(p, link, generic, e);
+	if (rc) {
+		program_close(p);
+		return rc;
+	}
+	*program = p;
+	return 0;
+}
+
+int program_serve(struct program *program, unsigned q, int fd, struct err *e)
+{
+	int map = bpf_map__fd(program->skeleton->maps.sockets);
+
+	if (!bpf_map_update_elem(map, &q, &fd, BPF_ANY))
+		return 0;
+	return err_set(
+	    e, -errno, "queue %u cannot be given to its socket: %m", q);
+}
+
+void program_close(struct program *program)
+{
+	if (!program)
+		return;
+	if (program->link_fd >= 0)
+		close(program->link_fd);
+	program_bpf__destroy(program->skeleton);
+	free(program);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * umem.c - packet memory as the UMEM of AF_XDP sockets.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "ports/xdp/uapi.h"
+#include "ports/xdp/umem.h"
+
+enum {
+	HOLDERS_MAX = 4096, /* pairs of numbers: sockets, open and resting */
+	POOL_SHARE = 4,	    /* a quarter of the pool waits to be received in */
+	FILL_MIN = 64,
+};
+
+static struct umem_member *members;
+static uint32_t n_members; /* atomic */
+static bool taken[HOLDERS_MAX];
+
+/* Slots of a socket that is no more. */
+struct rest {
+	struct pool *pool;
+	uint16_t rx_holder, tx_holder;
+};
+
+static int register_memory(int fd, struct pool *pool, struct err *e)
+{
+	struct xdp_umem_reg reg = {.addr = (uintptr_t)pool->base,
+	    .len = pool->size,
+	    .chunk_size = POOL_FRAME_SIZE};
+	struct rlimit limit = {0};
+
+	if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)))
+		return 0;
+	if (errno != ENOBUFS)
+		return err_set(
+		    e, -errno, "packet memory cannot be given to a card: %m");
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	err_set(e, -ENOBUFS,
+	    "%zu KiB of packet memory may not be locked, only %llu KiB",
+	    pool->size >> 10, (unsigned long long)limit.rlim_cur >> 10);
+	err_hint(e, "raise LimitMEMLOCK= (`ulimit -l`), or give swd less (-m)");
+	return -ENOBUFS;
+}
+
+static bool same_kind(struct umem_kind a, struct umem_kind b)
+{
+	return a.zerocopy == b.zerocopy && a.multi == b.multi;
+}
+
+int umem_prepare(struct umem_member *member, struct pool *pool, int *shared_fd,
+    struct err *e)
+{
+	for (const struct umem_member *m = members; m; m = m->next)
+		if (same_kind(m->kind, member->kind)) {
+			*shared_fd = m->fd;
+			return 0;
+		}
+	*shared_fd = -1;
+	/* Registering locks memory; more than an ordinary user may. */
+	setrlimit(
+	    RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
+	return register_memory(member->fd, pool, e);
+}
+
+int umem_join(struct umem_member *member, struct err *e)
+{
+	unsigned i = 0;
+
+	while (i < HOLDERS_MAX && taken[i])
+		i++;
+	if (i == HOLDERS_MAX)
+		return err_set(e, -ENOSPC,
+		    "there are %d AF_XDP sockets already", HOLDERS_MAX);
+	taken[i] = true;
+	member->rx_holder = (uint16_t)(2 * i + 1);
+	member->tx_holder = (uint16_t)(2 * i + 2);
+	member->next = members;
+	members = member;
+	__atomic_fetch_add(&n_members, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int end_rest(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct rest *rest = userdata;
+
+	(void)source;
+	(void)usec;
+	pool_recover(rest->pool, rest->rx_holder);
+	pool_recover(rest->pool, rest->tx_holder);
+	taken[(rest->rx_holder - 1) / 2] = false;
+	free(rest);
+	return 0;
+}
+
+void umem_leave(struct umem_member *member, struct pool *pool, sd_event *event)
+{
+	struct umem_member **m = &members;
+	struct rest *rest;
+
+	while (*m && *m != member)
+		m = &(*m)->next;
+	if (!*m)
+		return; /* never joined */
+	*m = member->next;
+	__atomic_fetch_sub(&n_members, 1, __ATOMIC_RELAXED);
+	rest = malloc(sizeof(*rest));
+	if (rest)
+		*rest =
+		    (struct rest){pool, member->rx_holder, member->tx_holder};
+	/* Better lost than used while a card may write to it; at the end of
+	 * the event loop nobody misses it. */
+	if (!rest || sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
+			 UMEM_REST_MS * 1000u, 0, end_rest, rest) < 0)
+		free(rest);
+}
+
+uint32_t umem_fill_goal(const struct pool *pool, uint32_t ring_size)
+{
+	uint32_t n = __atomic_load_n(&n_members, __ATOMIC_RELAXED);
+	uint32_t fair = pool->n_slots / POOL_SHARE / (n ? n : 1);
+
+	if (fair < FILL_MIN)
+		fair = FILL_MIN;
+	return fair < ring_size ? fair : ring_size;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xsk_tx.c - frames to a card: the transmit and the completion ring.
+ *
+ * An owned frame that goes nowhere else is sent from where it lies: that is
+ * how a frame passes from one card to another untouched.  All others are
+ * copied into slots.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "ports/xdp/uapi.h"
+#include "ports/xdp/xsk.h"
+#include "switch/base/clock.h"
+
+enum {
+	KICKS_MAX = 8,		/* for one batch: kernels send 32 at a time */
+	STALL_US = 5 * 1000000, /* nothing came back for so long */
+};
+
+struct tx {
+	struct xsk *x;
+	struct port_worker *w;
+	uint32_t at; /* the ring's next place */
+};
+
+/* Takes back what was sent. */
+static void reap(struct xsk *x, struct port_worker *w)
+{
+	uint32_t at, n;
+
+	n = xsk_ring_cons__peek(&x->completion, XSK_RING_SIZE, &at);
+	if (!n)
+		return;
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t slot =
+		    *xsk_ring_cons__comp_addr(&x->completion, at + i) >>
+		    POOL_FRAME_SHIFT;
+
+		if (!pool_return(x->pool, slot, x->member.tx_holder)) {
+			xsk_break(x, XSK_OWNER);
+			continue;
+		}
+		pool_put(w->pool, (uint32_t)slot);
+		x->n_sending--;
+	}
+	xsk_ring_cons__release(&x->completion, n);
+	x->progress_at = w->now;
+}
+
+static bool kernel_is_done(const struct xsk *x)
+{
+	return __atomic_load_n(x->tx.consumer, __ATOMIC_RELAXED) ==
+	       *x->tx.producer;
+}
+
+/* Has the kernel look at the ring.  It sends so many at once in copy mode,
+ * and says EAGAIN if there are more; other trouble passes, or the control
+ * thread hears of it. */
+static void kick(struct xsk *x)
+{
+	for (int i = 0; i < KICKS_MAX && !kernel_is_done(x); i++) {
+		if (!xsk_ring_prod__needs_wakeup(&x->tx) && !x->busy_poll)
+			return;
+		if (sendto(x->member.fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+			return;
+		if (errno == ENXIO || errno == ENETDOWN)
+			x->gone = true;
+		if (errno != EAGAIN)
+			return;
+	}
+}
+
+static void put_desc(struct tx *t, const uint8_t *data, uint32_t len, bool more)
+{
+	struct xsk *x = t->x;
+
+	pool_lend(x->pool, pool_slot(x->pool, data), x->member.tx_holder);
+	*xsk_ring_prod__tx_desc(&x->tx, t->at++) =
+	    (struct xdp_desc){.addr = (uint64_t)(data - x->pool->base),
+		.len = len,
+		.options = more ? XDP_PKT_CONTD : 0};
+	x->n_sending++;
+}
+
+static bool has_room(struct xsk *x, uint32_t n_slots)
+{
+	uint32_t at;
+
+	return xsk_ring_prod__reserve(&x->tx, n_slots, &at) == n_slots;
+}
+
+static enum drop_reason send_in_place(struct tx *t, struct frame *f)
+{
+	if (!has_room(t->x, f->n_segs + 1u))
+		return DROP_TAIL_DROP;
+	put_desc(t, f->head, f->head_len, f->n_segs);
+	for (unsigned i = 0; i < f->n_segs; i++)
+		put_desc(
+		    t, f->segs[i].data, f->segs[i].len, i + 1u < f->n_segs);
+	f->flags |= FRAME_TAKEN;
+	return DROP_NONE;
+}
+
+/* Where in a frame a copy goes on. */
+struct reader {
+	const struct frame *f;
+	unsigned next; /* segment after this piece */
+	const uint8_t *data;
+	uint32_t left; /* of this piece */
+};
+
+static void read_bytes(struct reader *r, uint8_t *to, uint32_t n)
+{
+	while (n) {
+		uint32_t some = r->left < n ? r->left : n;
+
+		memcpy(to, r->data, some);
+		to += some;
+		n -= some;
+		r->data += some;
+		r->left -= some;
+		if (!r->left && r->next < r->f->n_segs) {
+			r->data = r->f->segs[r->next].data;
+			r->left = r->f->segs[r->next++].len;
+		}
+	}
+}
+
+static enum drop_reason send_copy(struct tx *t, const struct frame *f)
+{
+	uint32_t n = (f->len + POOL_FRAME_SIZE - 1) >> POOL_FRAME_SHIFT;
+	uint32_t slot[FRAME_LEN_MAX / POOL_FRAME_SIZE + 1], got = 0, left;
+	struct reader r = {f, 0, f->head, f->head_len};
+	int64_t s = 0;
+
+	if (n > 1 && !t->x->multi)
+		return DROP_MTU_EXCEEDED;
+	while (got < n && (s = pool_get(t->w->pool)) >= 0)
+		slot[got++] = (uint32_t)s;
+	if (s < 0 || !has_room(t->x, n)) {
+		while (got)
+			pool_put(t->w->pool, slot[--got]);
+		return s < 0 ? DROP_NO_MEMORY : DROP_TAIL_DROP;
+	}
+	left = f->len;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t some = left < POOL_FRAME_SIZE ? left : POOL_FRAME_SIZE;
+		uint8_t *to = pool_data(t->x->pool, slot[i]);
+
+		read_bytes(&r, to, some);
+		left -= some;
+		put_desc(t, to, some, left);
+	}
+	t->w->counters->tx_copied++;
+	return DROP_NONE;
+}
+
+static enum drop_reason send_one(struct tx *t, struct frame *f)
+{
+	if (f->offload.bits & ~OFFLOAD_VALID)
+		return DROP_NO_OFFLOAD;
+	if (t->x->gone || !xsk_usable(t->x))
+		return DROP_PORT_DOWN;
+	if (f->flags & FRAME_OWNED && f->n_left == 1 &&
+	    (!f->n_segs || t->x->multi))
+		return send_in_place(t, f);
+	return send_copy(t, f);
+}
+
+void xsk_tx(
+    struct xsk *x, struct frame *const f[], unsigned n, struct port_worker *w)
+{
+	struct counters *c = w->counters;
+	struct tx t = {.x = x, .w = w};
+	uint32_t begin;
+
+	reap(x, w);
+	begin = t.at = x->tx.cached_prod;
+	if (!x->n_sending)
+		x->progress_at = w->now;
+	for (unsigned i = 0; i < n; i++) {
+		enum drop_reason why = send_one(&t, f[i]);
+
+		if (why != DROP_NONE) {
+			c->drops[why]++;
+			continue;
+		}
+		c->tx_packets++;
+		c->tx_bytes += f[i]->len;
+	}
+	xsk_ring_prod__submit(&x->tx, t.at - begin);
+	kick(x);
+}
+
+bool xsk_flush(struct xsk *x, struct port_worker *w)
+{
+	if (x->gone || !xsk_usable(x))
+		return false;
+	reap(x, w);
+	if (!x->n_sending)
+		return false;
+	kick(x);
+	/* Another worker's clock may be a little ahead. */
+	if ((int64_t)(w->now - x->progress_at) >
+	    (int64_t)(STALL_US * clock_cycles_per_us()))
+		xsk_break(x, XSK_STALLED);
+	return true;
+}
