@@ -6,15 +6,24 @@
 
 #include "switch/bridge.h"
 #include "switch/placement.h"
+#include "switch/worker.h"
 
-static unsigned list_workers(const struct sw *sw, int16_t id[])
+/* Workers on NUMA node @node, or all if there is none or @node is -1. */
+static unsigned list_workers(const struct sw *sw, int node, int16_t id[])
 {
 	unsigned n = 0;
 
 	for (int16_t i = 0; i < SWITCH_WORKERS_MAX; i++)
-		if (sw->worker[i])
+		if (sw->worker[i] &&
+		    (node < 0 || worker_node(sw->worker[i]) == (unsigned)node))
 			id[n++] = i;
-	return n;
+	return n || node < 0 ? n : list_workers(sw, -1, id);
+}
+
+/* Where the device of @port is, as far as that makes a difference. */
+static int node_of(const struct sw *sw, const struct port *port)
+{
+	return sw->pool && sw->pool->n_nodes > 1 ? port->near_node - 1 : -1;
 }
 
 static void count_load(const struct sw *sw, unsigned load[])
@@ -43,12 +52,13 @@ void placement_fill(struct sw *sw)
 {
 	int16_t id[SWITCH_WORKERS_MAX];
 	unsigned load[SWITCH_WORKERS_MAX] = {0};
-	unsigned n = list_workers(sw, id);
 
 	count_load(sw, load);
 	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++) {
 		struct bridge_port *bp = sw->port[no];
 		uint64_t live = bp ? bp->port->rx_live : 0;
+		unsigned n =
+		    live ? list_workers(sw, node_of(sw, bp->port), id) : 0;
 		bool partition =
 		    (unsigned)__builtin_popcountll(live) >= n && n > 1;
 

@@ -5,9 +5,11 @@
  * A port with at least as many queues as there are workers is partitioned:
  * queue i belongs to worker i modulo their number, the same for every port,
  * so that what enters by queue i leaves by queue i without meeting another
- * worker (NetSlices).  Queues of smaller ports go where there are fewest.
- * A queue stays where it is until its worker goes or it is moved by hand; one
- * that is moved while it is not live begins where it was moved to.
+ * worker (NetSlices).  Queues of smaller ports go where there are fewest.  On
+ * a machine with several NUMA nodes only the workers on the node of the port's
+ * device count, if there are any.  A queue stays where it is until its worker
+ * goes or it is moved by hand; one that is moved while it is not live begins
+ * where it was moved to.
  *
  * Threads: control; effective with the next switch_publish().
  */

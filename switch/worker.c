@@ -50,6 +50,11 @@ unsigned worker_cpu(const struct worker *w)
 	return w->cpu;
 }
 
+unsigned worker_node(const struct worker *w)
+{
+	return w->pool.node;
+}
+
 int worker_counters_get(struct worker *w, port_no no)
 {
 	if (!w->counters[no])

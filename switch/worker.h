@@ -41,6 +41,9 @@ void worker_kick(struct worker *w);
 unsigned worker_id(const struct worker *w);
 unsigned worker_cpu(const struct worker *w);
 
+/* The NUMA node whose packet memory it takes (pool.h). */
+unsigned worker_node(const struct worker *w);
+
 /* This worker's counters of port @no, created at first use (control; before
  * the port's first snapshot), and thrown away. */
 int worker_counters_get(struct worker *w, port_no no);

@@ -161,6 +161,12 @@ int worker_del(struct sw *sw, unsigned id, struct err *e)
 	return 0;
 }
 
+unsigned worker_node(const struct worker *w)
+{
+	(void)w;
+	return 0;
+}
+
 unsigned worker_cpu(const struct worker *w)
 {
 	return w->cpu;
