@@ -380,11 +380,11 @@ Test(link_attrs, an_attribute_of_the_right_form_is_found)
 	const struct nlattr *tb[3];
 	struct link_request r;
 
-	link_request_init(&r, 0, 0, NULL, 0);
+	link_request_init(&r, 0, 0, "head", 4);
 	mnl_attr_put_u32(&r.head, 7, 99);
 	mnl_attr_put_u32(&r.head, 1, 42);
 	mnl_attr_put_strz(&r.head, 2, "name");
-	cr_assert_eq(link_attrs_of(&r.head, 0, types, tb, 3), 0);
+	cr_assert_eq(link_attrs_of(&r.head, 4, types, tb, 3), 0);
 	cr_expect_eq(link_attr_u32(tb[1]), 42);
 	cr_expect_str_eq(mnl_attr_get_str(tb[2]), "name");
 	cr_expect_eq(link_attrs_of(&r.head, 4096, types, tb, 3), -EBADMSG);

@@ -278,25 +278,46 @@ Test(link_watch, channels)
 	expect(0);
 }
 
-/* More than the socket holds, most of it about somebody else. */
-Test(link_watch, lost_news_are_asked_for)
+/* More than the socket holds, so that what comes after it is lost. */
+static void drown_news(void)
 {
-	struct link_watch *other;
 	unsigned noisy;
 
-	sh("ip link add name lnk2 type veth peer name lnk3");
-	other = open_watch("lnk3");
+	sh("ip link show lnk2 2>/dev/null >&2 ||"
+	   " ip link add name lnk2 type veth peer name lnk3");
 	noisy = get("lnk2").ifindex;
 	for (unsigned i = 0; i < 5000; i++)
 		link_set_mtu(noisy, 1000 + i % 2, NULL);
+}
+
+Test(link_watch, lost_news_are_asked_for)
+{
+	struct link_watch *other = open_watch("lnk1");
+
+	link_watch_bind(other, get("lnk1").ifindex);
+	drown_news();
 	sh("ip link set lnk0 mtu 1300");
-	sh("ip link del lnk2");
+	await(1);
+	cr_expect_eq(seen[0].now.mtu, 1300);
+	expect(1);
+	drown_news();
+	sh("ip link del lnk0");
 	await(2);
-	for (unsigned i = 0; i < n_seen; i++)
-		if (seen[i].what == LINK_CHANGED)
-			cr_expect_eq(seen[i].now.mtu, 1300);
+	cr_expect_eq(seen[0].what, LINK_GONE);
+	cr_expect_eq(seen[1].what, LINK_GONE);
 	expect(2);
 	link_watch_close(other);
+}
+
+Test(link_watch, replacement_among_lost_news)
+{
+	drown_news();
+	sh("ip link del lnk0");
+	make();
+	await(2);
+	cr_expect_eq(seen[0].what, LINK_GONE);
+	cr_expect_eq(seen[1].what, LINK_CHANGED);
+	expect(2);
 }
 
 /* Callbacks that close, bind and open. */
@@ -322,6 +343,24 @@ Test(link_watch, callback_closes_its_own_and_another)
 	sh("ip link set lnk0 mtu 1300");
 	expect(1);
 	cr_expect_eq(n_fds(), before, "the sockets went with the last watch");
+}
+
+static void close_own(void *arg, enum link_event what, const struct link *now)
+{
+	note(arg, what, now);
+	link_watch_close(watch);
+	watch = NULL;
+}
+
+Test(link_watch, nothing_comes_after_close)
+{
+	link_watch_close(watch);
+	link_watch_open(&watch, event, "lnk0", close_own, NULL, &e);
+	sh("ip link del lnk0");
+	make();
+	await(1);
+	cr_expect_eq(seen[0].what, LINK_GONE);
+	expect(1);
 }
 
 static void follow_name(void *arg, enum link_event what, const struct link *now)
