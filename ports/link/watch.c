@@ -237,6 +237,7 @@ void link_watch_bind(struct link_watch *w, unsigned ifindex)
 		/* The caller has seen it: its absence would be news. */
 		w->now = (struct link){.ifindex = ifindex};
 		w->there = true;
+		w->removed = w->channels = false;
 	}
 	mark(w, 0);
 }
