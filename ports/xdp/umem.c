@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "ports/xdp/uapi.h"
 #include "ports/xdp/umem.h"
@@ -14,6 +15,9 @@ enum {
 	HOLDERS_MAX = 4096, /* pairs of numbers: sockets, open and resting */
 	POOL_SHARE = 4,	    /* a quarter of the pool waits to be received in */
 	FILL_MIN = 64,
+	/* What a closed socket had locked is unlocked some time later. */
+	LOCK_TRIES = 20,
+	LOCK_PAUSE_US = 5000,
 };
 
 static struct umem_member *members;
@@ -33,8 +37,13 @@ static int register_memory(int fd, struct pool *pool, struct err *e)
 	    .chunk_size = POOL_FRAME_SIZE};
 	struct rlimit limit = {0};
 
-	if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)))
-		return 0;
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)))
+			return 0;
+		if (errno != ENOBUFS)
+			break;
+		usleep(LOCK_PAUSE_US);
+	}
 	if (errno != ENOBUFS)
 		return err_set(
 		    e, -errno, "packet memory cannot be given to a card: %m");
