@@ -44,7 +44,7 @@ enum {
 	BATCH_MAX = 64,
 	BATCH_SEGS_MAX = 512, /* of all frames of a batch together */
 	FRAME_SEGS_MAX = 256, /* of one frame: more is malformed */
-	FRAME_HEAD_MAX = 128, /* bytes copied and checked at most */
+	FRAME_HEAD_MAX = 256, /* bytes copied and checked at most */
 	FRAME_HEADROOM = 16,  /* before the head, for a tag */
 	FRAME_LEN_MIN = 14,   /* shorter is a runt */
 	FRAME_LEN_MAX = 65535 + 18,

@@ -27,6 +27,12 @@ enum offload_bit {
 	OFFLOAD_VALID = 1 << 5, /* checksum already verified by the sender */
 };
 
+enum {
+	OFFLOAD_GSO = OFFLOAD_TSO4 | OFFLOAD_TSO6 | OFFLOAD_USO,
+	OFFLOAD_HDR_LEN_MAX = UINT8_MAX - 4, /* room to add a tag */
+	OFFLOAD_TCP_SIZE_MIN = 8,	     /* of a segment, as Linux */
+};
+
 struct offload {
 	uint8_t bits;	      /* 0: a finished frame */
 	uint8_t hdr_len;      /* L2 to L4 headers in bytes, when segmenting */

@@ -381,6 +381,10 @@ Test(offload, case_90_headers_past_255_bytes)
 	cr_assert_eq(
 	    offload_parse(&o, &p.hdr, head, 400, 60000, ALL), DROP_NONE);
 	cr_assert_eq(o.hdr_len, 54 + 22 * 8 + 20);
+	/* A tag that is added to these no longer fits. */
+	head[54 + 22 * 8 + 12] = 6 << 4;
+	cr_assert_eq(
+	    offload_parse(&o, &p.hdr, head, 400, 60000, ALL), DROP_BAD_GSO);
 }
 
 Test(offload, case_91_type_against_packet)

@@ -746,26 +746,26 @@ Test(split, case_27_memory_shrunk)
 	expect_broken(r, VIRTQ_MEM_SHRUNK);
 }
 
-/* The header is judged by offload_parse(), on up to 128 bytes. */
+/* The header is judged by offload_parse(), on up to FRAME_HEAD_MAX bytes. */
 static void with_header(struct virtio_net_hdr hdr, uint8_t allowed,
     const uint32_t part[], unsigned n, enum drop_reason why)
 {
-	struct ring *r = cut(200, part, n);
+	struct ring *r = cut(400, part, n);
 
 	r->vq.allowed = allowed;
 	ring_write(r, BUFS, &hdr, HDR);
 	if (why != DROP_NONE) {
-		expect_one_drop(r, why, 200);
+		expect_one_drop(r, why, 400);
 		return;
 	}
 	cr_assert_eq(rx(r), 1);
 	cr_assert_eq(batch.n, 1);
 	cr_assert_eq(batch.f[0].offload.bits, OFFLOAD_CSUM);
 	cr_assert_eq(batch.f[0].offload.csum_start, 40);
-	cr_assert_eq(batch.f[0].head_len, 128);
+	cr_assert_eq(batch.f[0].head_len, FRAME_HEAD_MAX);
 	cr_assert_eq(batch.f[0].n_segs, 1);
-	cr_assert_eq(batch.f[0].segs[0].len, 72);
-	for (unsigned i = 0; i < 128; i++)
+	cr_assert_eq(batch.f[0].segs[0].len, 400 - FRAME_HEAD_MAX);
+	for (unsigned i = 0; i < FRAME_HEAD_MAX; i++)
 		cr_assert_eq(batch.f[0].head[i], ring_pattern(i));
 	ring_close(r);
 }
