@@ -56,7 +56,8 @@ fuzzers $(FUZZ): override SANITIZE += -fsanitize=fuzzer-no-link
 $(BUILD)/libswd.a: $(LIB) $(CLI)
 $(BUILD)/libguest.a: $(GUEST)
 $(BUILD)/libswd.a $(BUILD)/libguest.a:
-	$(AR) rcs $@ $?
+	@rm -f $@
+	$(AR) qcs $@ $^
 
 docs: $(MAN) $(BUILD)/completion.bash
 $(MAN) $(BUILD)/completion.bash: $(BUILD)/docgen

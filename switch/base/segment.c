@@ -33,6 +33,18 @@ static uint16_t csum_field(const struct frame *f)
 	return sum;
 }
 
+/* The sum of the IPv4 header, but for what each segment has its own of. */
+static uint16_t ip4_sum(const uint8_t *ip, uint32_t len)
+{
+	uint8_t copy[64];
+
+	memcpy(copy, ip, len);
+	memset(copy + IP4_LEN, 0, 2);
+	memset(copy + IP4_ID, 0, 2);
+	memset(copy + IP4_CSUM, 0, 2);
+	return checksum_fold(checksum_add(0, 0, copy, len));
+}
+
 void segment_begin(struct segmenter *s, const struct frame *f, uint8_t accepts)
 {
 	const struct offload *o = &f->offload;
@@ -49,8 +61,12 @@ void segment_begin(struct segmenter *s, const struct frame *f, uint8_t accepts)
 	    .is_first = true,
 	    .is_ip4 = p.type == ETH_TYPE_IP4,
 	    .finishing = !(accepts & OFFLOAD_CSUM)};
-	if (s->is_ip4)
-		s->id = eth_be16(f->head + s->l3 + IP4_ID);
+	if (s->is_ip4) {
+		const uint8_t *ip = f->head + p.l3;
+
+		s->id = eth_be16(ip + IP4_ID);
+		s->ip_sum = ip4_sum(ip, p.l4 - p.l3);
+	}
 	if (!(o->bits & OFFLOAD_USO))
 		s->seq = eth_be32(f->head + o->csum_start + TCP_SEQ);
 }
@@ -84,10 +100,10 @@ static void write_ip(struct segmenter *s, struct frame *to)
 		return;
 	}
 	eth_put_be16(ip + IP4_LEN, (uint16_t)len);
-	eth_put_be16(ip + IP4_ID, s->id++);
-	memset(ip + IP4_CSUM, 0, sizeof(sum));
-	sum = (uint16_t)~checksum_fold(
-	    checksum_add(0, 0, ip, to->offload.csum_start - (size_t)s->l3));
+	eth_put_be16(ip + IP4_ID, s->id);
+	sum = (uint16_t)~checksum_fold((uint64_t)s->ip_sum +
+				       checksum_be16((uint16_t)len) +
+				       checksum_be16(s->id++));
 	memcpy(ip + IP4_CSUM, &sum, sizeof(sum));
 }
 
@@ -145,11 +161,13 @@ static void cut(struct segmenter *s, struct batch *b)
 	b->n++;
 }
 
-unsigned segment_next(struct segmenter *s, struct batch *b)
+unsigned segment_next(struct segmenter *s, struct batch *b, unsigned max)
 {
 	unsigned before = b->n;
 
-	while (s->left && b->n < BATCH_MAX &&
+	if (max > BATCH_MAX - before)
+		max = BATCH_MAX - before;
+	while (s->left && b->n - before < max &&
 	       b->n_segs + 1u + s->f->n_segs - s->next <= BATCH_SEGS_MAX)
 		cut(s, b);
 	return b->n - before;

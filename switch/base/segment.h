@@ -12,9 +12,9 @@
  *                [headers]----------------^^^^^^   ^^^
  *                [headers]----------------------------^^^^^^^^^^^^
  *
- * Life: segment_begin(), then segment_next() until it returns 0, with the
- * batch emptied between (or while it has room).  The segments are valid as
- * long as the batch is not emptied and the original is.
+ * Life: segment_begin(), then segment_next() while something is left, with
+ * the batch emptied when it is full.  The segments are valid as long as the
+ * batch is not emptied and the original is.
  * Threads: only the worker that has the frame.
  * Ownership: the segments are borrowed frames that nobody takes.
  */
@@ -33,11 +33,12 @@ struct segmenter {
 	uint32_t seq;		/* TCP: of the next segment */
 	uint16_t next;		/* f->segs[next..] come after @piece */
 	uint16_t l3;
-	uint16_t id;	/* IPv4: of the next segment */
-	uint16_t phdr;	/* sum of the pseudo-header but for the length */
-	bool is_first;	/* no segment is cut yet */
-	bool is_ip4;	/* else IPv6 */
-	bool finishing; /* the checksums, too */
+	uint16_t id;	 /* IPv4: of the next segment */
+	uint16_t ip_sum; /* IPv4 header, but for length, id, sum */
+	uint16_t phdr;	 /* sum of the pseudo-header but for the length */
+	bool is_first;	 /* no segment is cut yet */
+	bool is_ip4;	 /* else IPv6 */
+	bool finishing;	 /* the checksums, too */
 };
 
 /* Begins to cut @f, whose offload_parse()d state has a gso_size, for a port
@@ -46,9 +47,9 @@ struct segmenter {
  * can still have it whole. */
 void segment_begin(struct segmenter *s, const struct frame *f, uint8_t accepts);
 
-/* Appends the next segments to @b, in order, as many as there is room for.
- * An empty @b has room for at least one.  Returns how many; 0 with room left:
- * all are cut. */
-unsigned segment_next(struct segmenter *s, struct batch *b);
+/* Appends up to @max of the next segments to @b, in order, as many as there
+ * is room for; an empty @b has room for at least one.  Returns how many.  All
+ * are cut when s->left is 0. */
+unsigned segment_next(struct segmenter *s, struct batch *b, unsigned max);
 
 #endif

@@ -116,7 +116,7 @@ Test(merge, gives_the_original_back)
 		expect_merged(f[0], &big, size);
 		segment_begin(&cut, f[0], 0);
 		cuts.n = cuts.n_segs = 0;
-		cr_assert_eq(segment_next(&cut, &cuts), n);
+		cr_assert_eq(segment_next(&cut, &cuts, BATCH_MAX), n);
 		for (unsigned i = 0; i < n; i++) {
 			frame_flatten(&cuts.f[i], flat);
 			cr_assert_eq(cuts.f[i].len, ref[i].len);

@@ -61,7 +61,7 @@ static unsigned check(
 	before = f;
 	segment_begin(&s, &f, accepts);
 	batch.n = batch.n_segs = 0;
-	while ((some = segment_next(&s, &batch))) {
+	while ((some = segment_next(&s, &batch, BATCH_MAX))) {
 		cr_assert_eq(some, batch.n);
 		cr_assert_leq(batch.n_segs, BATCH_SEGS_MAX);
 		for (unsigned i = 0; i < some; i++, n++) {
@@ -159,15 +159,15 @@ Test(segment, appends_as_far_as_there_is_room)
 	batch.n = 60;
 	batch.n_segs = 7;
 	segment_begin(&s, &f, 0);
-	cr_assert_eq(segment_next(&s, &batch), 4);
+	cr_assert_eq(segment_next(&s, &batch, BATCH_MAX), 4);
 	cr_assert_eq(batch.f[60].segs, &batch.segs[7]);
-	cr_assert_eq(segment_next(&s, &batch), 0);
+	cr_assert_eq(segment_next(&s, &batch, BATCH_MAX), 0);
 	batch.n = 0;
 	batch.n_segs = BATCH_SEGS_MAX - 2;
-	cr_assert_eq(segment_next(&s, &batch), 2);
+	cr_assert_eq(segment_next(&s, &batch, BATCH_MAX), 2);
 	batch.n = batch.n_segs = 0;
-	cr_assert_eq(segment_next(&s, &batch), 58);
-	cr_assert_eq(segment_next(&s, &batch), 0);
+	cr_assert_eq(segment_next(&s, &batch, BATCH_MAX), 58);
+	cr_assert_eq(segment_next(&s, &batch, BATCH_MAX), 0);
 	packet_frame_free(&f);
 }
 
@@ -192,7 +192,7 @@ Test(segment, keeps_the_pseudo_header_of_the_sender)
 	n = packet_segment(&other, 1000, ref);
 	batch.n = batch.n_segs = 0;
 	segment_begin(&s, &f, 0);
-	cr_assert_eq(segment_next(&s, &batch), n);
+	cr_assert_eq(segment_next(&s, &batch, BATCH_MAX), n);
 	for (unsigned i = 0; i < n; i++)
 		cr_assert_eq(memcmp(batch.f[i].head + csum_at(&big),
 				 ref[i].data + csum_at(&big), 2),
