@@ -11,50 +11,8 @@
 #include <sys/mman.h>
 
 #include "switch/base/clock.h"
-#include "switch/forward.h"
+#include "switch/forwarder.h"
 #include "switch/vlan.h"
-
-/* The frames of a batch that leave by one port. */
-struct egress {
-	uint8_t n;
-	uint8_t index[BATCH_MAX];
-};
-
-struct forwarder {
-	struct counters *const *counters;
-	struct doorbell *bell;
-	struct pool_cache *pool;
-
-	/* f[0..n): still on their way, with their keys and destinations. */
-	unsigned n;
-	struct frame *f[BATCH_MAX];
-	uint64_t src[BATCH_MAX], dst[BATCH_MAX];
-	uint16_t to[BATCH_MAX];
-	uint8_t verdict[BATCH_MAX];
-
-	/* Ports that have frames in egress[], in the order of the first. */
-	unsigned n_touched;
-	port_no touched[SWITCH_PORTS_MAX];
-	struct egress egress[SWITCH_PORTS_MAX];
-
-	/* Ports with transmit queues to flush, and which (bit q). */
-	unsigned n_owed;
-	port_no owed[SWITCH_PORTS_MAX];
-	uint64_t owed_queues[SWITCH_PORTS_MAX];
-
-	struct batch batch;
-};
-
-/* One batch on its way: what every stage needs to know. */
-struct passage {
-	const struct snapshot *snap;
-	const struct snapshot_port *from;
-	struct counters *rx; /* of the ingress port */
-	port_no no;
-	unsigned queue, rank; /* receive queue, and who serves it */
-	uint64_t now;
-	uint32_t now_s;
-};
 
 static enum drop_reason admit_frame(
     const struct snapshot_port *from, struct frame *f)
@@ -218,101 +176,6 @@ static void sort_by_egress(struct forwarder *fw, const struct passage *p)
 	}
 }
 
-/* What a frame measures on the link: the segments of a GSO frame count. */
-static uint32_t link_len(const struct frame *f)
-{
-	if (f->offload.gso_size)
-		return (uint32_t)f->offload.hdr_len + f->offload.gso_size;
-	if (eth_type_is_vlan(eth_be16(f->head + 2 * ETH_ADDR_LEN)))
-		return f->len - ETH_VLAN_LEN;
-	return f->len;
-}
-
-static enum drop_reason check_egress(
-    const struct snapshot_port *to, struct frame *f)
-{
-	if (!to->up)
-		return DROP_PORT_DOWN;
-	if (link_len(f) > to->max_len)
-		return DROP_MTU_EXCEEDED;
-	return to->vlan_aware ? vlan_dress(to, f) : DROP_NONE;
-}
-
-static unsigned shape_slow(const struct snapshot_port *to,
-    struct frame *const f[], unsigned n, struct counters *tx, uint64_t now)
-{
-	uint32_t len[BATCH_MAX];
-	unsigned pass;
-
-	for (unsigned i = 0; i < n; i++)
-		len[i] = f[i]->len;
-	pass = rate_take(to->rate_out, len, n, now);
-	tx->drops[DROP_TAIL_DROP] += n - pass;
-	return pass;
-}
-
-static void tx_lock(const struct snapshot_port *to, unsigned q)
-{
-	if (to->tx_shared >> q & 1)
-		pthread_spin_lock(&to->tx_lock[q]);
-}
-
-static void tx_unlock(const struct snapshot_port *to, unsigned q)
-{
-	if (to->tx_shared >> q & 1)
-		pthread_spin_unlock(&to->tx_lock[q]);
-}
-
-static void owe_flush(struct forwarder *fw, port_no no, unsigned q)
-{
-	if (!fw->owed_queues[no])
-		fw->owed[fw->n_owed++] = no;
-	fw->owed_queues[no] |= 1ull << q;
-}
-
-static void transmit(struct forwarder *fw, const struct passage *p, port_no no,
-    struct frame *const f[], unsigned n)
-{
-	const struct snapshot_port *to = &p->snap->port[no];
-	unsigned q = snapshot_tx_queue(p->snap, to, p->rank, p->queue);
-	struct port_worker w = {.counters = fw->counters[no],
-	    .bell = fw->bell,
-	    .pool = fw->pool,
-	    .now = p->now};
-
-	tx_lock(to, q);
-	to->port->ops->tx(to->port, q, f, n, &w);
-	tx_unlock(to, q);
-	if (to->port->ops->tx_flush)
-		owe_flush(fw, no, q);
-}
-
-static void send_to(struct forwarder *fw, const struct passage *p, port_no no)
-{
-	const struct snapshot_port *to = &p->snap->port[no];
-	struct egress *eg = &fw->egress[no];
-	struct counters *tx = fw->counters[no];
-	struct frame *f[BATCH_MAX];
-	unsigned n = 0, total = eg->n;
-
-	eg->n = 0;
-	for (unsigned i = 0; i < total; i++) {
-		struct frame *one = fw->f[eg->index[i]];
-		enum drop_reason why = check_egress(to, one);
-
-		if (why == DROP_NONE)
-			f[n++] = one;
-		else
-			tx->drops[why]++;
-	}
-	if (to->rate_out)
-		n = shape_slow(to, f, n, tx, p->now);
-	if (n)
-		transmit(fw, p, no, f, n);
-	for (unsigned i = 0; i < total; i++)
-		fw->f[eg->index[i]]->n_left--;
-}
-
 static void forward_batch(struct forwarder *fw, const struct passage *p)
 {
 	admit(fw, p);
@@ -322,7 +185,7 @@ static void forward_batch(struct forwarder *fw, const struct passage *p)
 	fw->n_touched = 0;
 	sort_by_egress(fw, p);
 	for (unsigned i = 0; i < fw->n_touched; i++)
-		send_to(fw, p, fw->touched[i]);
+		egress_send(fw, p, fw->touched[i]);
 }
 
 static unsigned rank_of(
@@ -355,62 +218,6 @@ unsigned forward_poll(struct forwarder *fw, const struct snapshot *snap,
 		forward_batch(fw, &p);
 	from->port->ops->rx_done(from->port, q, &fw->batch, &w);
 	return work;
-}
-
-/* Flushes queues @owed of port @no; returns those that want it again. */
-static uint64_t flush_port(struct forwarder *fw, const struct snapshot *snap,
-    port_no no, uint64_t owed, uint64_t now)
-{
-	const struct snapshot_port *to = &snap->port[no];
-	struct port_worker w = {.counters = fw->counters[no],
-	    .bell = fw->bell,
-	    .pool = fw->pool,
-	    .now = now};
-	uint64_t again = 0;
-
-	for (; owed; owed &= owed - 1) {
-		unsigned q = (unsigned)__builtin_ctzll(owed);
-		bool more;
-
-		tx_lock(to, q);
-		more = to->port->ops->tx_flush(to->port, q, &w);
-		tx_unlock(to, q);
-		again |= (uint64_t)more << q;
-	}
-	return again;
-}
-
-bool forward_flush(
-    struct forwarder *fw, const struct snapshot *snap, uint64_t now)
-{
-	unsigned i = 0;
-
-	while (i < fw->n_owed) {
-		port_no no = fw->owed[i];
-		uint64_t *owed = &fw->owed_queues[no];
-
-		*owed = flush_port(fw, snap, no, *owed, now);
-		if (*owed)
-			i++;
-		else
-			fw->owed[i] = fw->owed[--fw->n_owed];
-	}
-	return fw->n_owed;
-}
-
-void forward_adopt(
-    struct forwarder *fw, const struct snapshot *snap, unsigned id)
-{
-	const struct snapshot_worker *mine = &snap->worker[id];
-
-	while (fw->n_owed)
-		fw->owed_queues[fw->owed[--fw->n_owed]] = 0;
-	for (unsigned i = 0; i < mine->n_polls; i++) {
-		const struct poll *p = &mine->poll[i];
-
-		if (p->from->port->ops->tx_flush)
-			owe_flush(fw, p->no, p->queue);
-	}
 }
 
 void forward_inject(struct forwarder *fw, const struct snapshot *snap,

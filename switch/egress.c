@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * egress.c - the frames of a batch that leave by one port.
+ *
+ * The port decides: whether a frame fits its MTU and VLAN, whether it takes
+ * what the sender left undone, whether it would rather have many small frames
+ * as one.  Each port is visited once for a batch, its queue locked once.
+ */
+#include "switch/forwarder.h"
+#include "switch/vlan.h"
+
+/* What a frame measures on the link: the segments of a GSO frame count. */
+static uint32_t link_len(const struct frame *f)
+{
+	if (f->offload.gso_size)
+		return (uint32_t)f->offload.hdr_len + f->offload.gso_size;
+	if (eth_type_is_vlan(eth_be16(f->head + 2 * ETH_ADDR_LEN)))
+		return f->len - ETH_VLAN_LEN;
+	return f->len;
+}
+
+static enum drop_reason check_egress(
+    const struct snapshot_port *to, struct frame *f)
+{
+	if (!to->up)
+		return DROP_PORT_DOWN;
+	if (link_len(f) > to->max_len)
+		return DROP_MTU_EXCEEDED;
+	return to->vlan_aware ? vlan_dress(to, f) : DROP_NONE;
+}
+
+static unsigned shape_slow(const struct snapshot_port *to,
+    struct frame *const f[], unsigned n, struct counters *tx, uint64_t now)
+{
+	uint32_t len[BATCH_MAX];
+	unsigned pass;
+
+	for (unsigned i = 0; i < n; i++)
+		len[i] = f[i]->len;
+	pass = rate_take(to->rate_out, len, n, now);
+	tx->drops[DROP_TAIL_DROP] += n - pass;
+	return pass;
+}
+
+static void tx_lock(const struct snapshot_port *to, unsigned q)
+{
+	if (to->tx_shared >> q & 1)
+		pthread_spin_lock(&to->tx_lock[q]);
+}
+
+static void tx_unlock(const struct snapshot_port *to, unsigned q)
+{
+	if (to->tx_shared >> q & 1)
+		pthread_spin_unlock(&to->tx_lock[q]);
+}
+
+static void owe_flush(struct forwarder *fw, port_no no, unsigned q)
+{
+	if (!fw->owed_queues[no])
+		fw->owed[fw->n_owed++] = no;
+	fw->owed_queues[no] |= 1ull << q;
+}
+
+static void transmit(struct forwarder *fw, const struct passage *p, port_no no,
+    struct frame *const f[], unsigned n)
+{
+	const struct snapshot_port *to = &p->snap->port[no];
+	unsigned q = snapshot_tx_queue(p->snap, to, p->rank, p->queue);
+	struct port_worker w = {.counters = fw->counters[no],
+	    .bell = fw->bell,
+	    .pool = fw->pool,
+	    .now = p->now};
+
+	tx_lock(to, q);
+	to->port->ops->tx(to->port, q, f, n, &w);
+	tx_unlock(to, q);
+	if (to->port->ops->tx_flush)
+		owe_flush(fw, no, q);
+}
+
+void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
+{
+	const struct snapshot_port *to = &p->snap->port[no];
+	struct egress *eg = &fw->egress[no];
+	struct counters *tx = fw->counters[no];
+	struct frame *f[BATCH_MAX];
+	unsigned n = 0, total = eg->n;
+
+	eg->n = 0;
+	for (unsigned i = 0; i < total; i++) {
+		struct frame *one = fw->f[eg->index[i]];
+		enum drop_reason why = check_egress(to, one);
+
+		if (why == DROP_NONE)
+			f[n++] = one;
+		else
+			tx->drops[why]++;
+	}
+	if (to->rate_out)
+		n = shape_slow(to, f, n, tx, p->now);
+	if (n)
+		transmit(fw, p, no, f, n);
+	for (unsigned i = 0; i < total; i++)
+		fw->f[eg->index[i]]->n_left--;
+}
+
+/* Flushes queues @owed of port @no; returns those that want it again. */
+static uint64_t flush_port(struct forwarder *fw, const struct snapshot *snap,
+    port_no no, uint64_t owed, uint64_t now)
+{
+	const struct snapshot_port *to = &snap->port[no];
+	struct port_worker w = {.counters = fw->counters[no],
+	    .bell = fw->bell,
+	    .pool = fw->pool,
+	    .now = now};
+	uint64_t again = 0;
+
+	for (; owed; owed &= owed - 1) {
+		unsigned q = (unsigned)__builtin_ctzll(owed);
+		bool more;
+
+		tx_lock(to, q);
+		more = to->port->ops->tx_flush(to->port, q, &w);
+		tx_unlock(to, q);
+		again |= (uint64_t)more << q;
+	}
+	return again;
+}
+
+bool forward_flush(
+    struct forwarder *fw, const struct snapshot *snap, uint64_t now)
+{
+	unsigned i = 0;
+
+	while (i < fw->n_owed) {
+		port_no no = fw->owed[i];
+		uint64_t *owed = &fw->owed_queues[no];
+
+		*owed = flush_port(fw, snap, no, *owed, now);
+		if (*owed)
+			i++;
+		else
+			fw->owed[i] = fw->owed[--fw->n_owed];
+	}
+	return fw->n_owed;
+}
+
+void forward_adopt(
+    struct forwarder *fw, const struct snapshot *snap, unsigned id)
+{
+	const struct snapshot_worker *mine = &snap->worker[id];
+
+	while (fw->n_owed)
+		fw->owed_queues[fw->owed[--fw->n_owed]] = 0;
+	for (unsigned i = 0; i < mine->n_polls; i++) {
+		const struct poll *p = &mine->poll[i];
+
+		if (p->from->port->ops->tx_flush)
+			owe_flush(fw, p->no, p->queue);
+	}
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * forwarder.h - a forwarder's inside, shared by the way in and the way out.
+ *
+ * forward.c takes frames in and finds where they go, egress.c puts them out.
+ * Nothing else includes this.
+ */
+#ifndef SWITCH_FORWARDER_H
+#define SWITCH_FORWARDER_H
+
+#include "switch/forward.h"
+
+/* The frames of a batch that leave by one port. */
+struct egress {
+	uint8_t n;
+	uint8_t index[BATCH_MAX];
+};
+
+struct forwarder {
+	struct counters *const *counters;
+	struct doorbell *bell;
+	struct pool_cache *pool;
+
+	/* f[0..n): still on their way, with their keys and destinations. */
+	unsigned n;
+	struct frame *f[BATCH_MAX];
+	uint64_t src[BATCH_MAX], dst[BATCH_MAX];
+	uint16_t to[BATCH_MAX];
+	uint8_t verdict[BATCH_MAX];
+
+	/* Ports that have frames in egress[], in the order of the first. */
+	unsigned n_touched;
+	port_no touched[SWITCH_PORTS_MAX];
+	struct egress egress[SWITCH_PORTS_MAX];
+
+	/* Ports with transmit queues to flush, and which (bit q). */
+	unsigned n_owed;
+	port_no owed[SWITCH_PORTS_MAX];
+	uint64_t owed_queues[SWITCH_PORTS_MAX];
+
+	struct batch batch;
+};
+
+/* One batch on its way: what every stage needs to know. */
+struct passage {
+	const struct snapshot *snap;
+	const struct snapshot_port *from;
+	struct counters *rx; /* of the ingress port */
+	port_no no;
+	unsigned queue, rank; /* receive queue, and who serves it */
+	uint64_t now;
+	uint32_t now_s;
+};
+
+/* Sends the frames that were sorted to port @no. */
+void egress_send(struct forwarder *fw, const struct passage *p, port_no no);
+
+#endif
