@@ -41,7 +41,8 @@ static bool is_counter(const char *key, struct json_object *value)
 static bool is_statistic(const char *key, struct json_object *value)
 {
 	return is_counter(key, value) || strcmp(key, "drops") == 0 ||
-	       strcmp(key, "flooded") == 0;
+	       strcmp(key, "flooded") == 0 ||
+	       strcmp(key, "passed_through") == 0;
 }
 
 static bool is_table(struct json_object *value)
@@ -141,6 +142,18 @@ static void add_drops(struct columns *c, struct json_object *drops, bool zeros)
 	}
 }
 
+static void add_count(
+    struct columns *c, struct json_object *record, const char *key)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(record, key, &v))
+		return;
+	columns_add(c, TEXT_PLAIN, text_key(key));
+	columns_add(c, TEXT_PLAIN, text_value(key, v));
+	columns_end_row(c);
+}
+
 static void print_counters(const struct output *o, struct json_object *record)
 {
 	struct columns *c = columns_new();
@@ -151,11 +164,8 @@ static void print_counters(const struct output *o, struct json_object *record)
 	columns_print(c, o, indent);
 	columns_free(c);
 	c = columns_new();
-	if (json_object_object_get_ex(record, "flooded", &v)) {
-		columns_add(c, TEXT_PLAIN, text_format("flooded"));
-		columns_add(c, TEXT_PLAIN, text_value("flooded", v));
-		columns_end_row(c);
-	}
+	add_count(c, record, "flooded");
+	add_count(c, record, "passed_through");
 	if (json_object_object_get_ex(record, "drops", &v) &&
 	    json_object_is_type(v, json_type_object))
 		add_drops(c, v, o->details);

@@ -158,6 +158,8 @@ struct port {
 	uint32_t link_mtu; /* what its device carries at most, 0: anything */
 	uint8_t near_node; /* the NUMA node of its device + 1, 0: none */
 	uint8_t accepts;   /* enum offload_bit: passed on, not completed */
+	bool from_wire;	   /* its frames are no larger than a packet: merge them
+			  * for whoever accepts that */
 
 	uint32_t raised; /* atomic: attend() is wanted */
 };

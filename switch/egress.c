@@ -6,6 +6,8 @@
  * what the sender left undone, whether it would rather have many small frames
  * as one.  Each port is visited once for a batch, its queue locked once.
  */
+#include "switch/base/completion.h"
+#include "switch/base/merge.h"
 #include "switch/forwarder.h"
 #include "switch/vlan.h"
 
@@ -78,6 +80,40 @@ static void transmit(struct forwarder *fw, const struct passage *p, port_no no,
 		owe_flush(fw, no, q);
 }
 
+/* What came from a wire in pieces, for a port that takes it whole. */
+static unsigned merge_slow(struct forwarder *fw, const struct snapshot_port *to,
+    struct frame *f[], unsigned n, struct counters *tx)
+{
+	unsigned left;
+
+	fw->merged.n = fw->merged.n_segs = 0;
+	left = merge_frames(f, n, to->accepts, &fw->merged);
+	tx->tx_merged += n - left;
+	return left;
+}
+
+/* Frames with something left to be done, for a port that does not do all of
+ * it, or does. */
+static void pass_or_complete_slow(struct forwarder *fw, const struct passage *p,
+    port_no no, struct frame *const f[], unsigned n)
+{
+	struct counters *tx = fw->counters[no];
+	struct frame *done[BATCH_MAX];
+	struct completion c;
+	unsigned some, total = 0;
+
+	completion_begin(&c, f, n, p->snap->port[no].accepts, &fw->cut);
+	while ((some = completion_next(&c, done))) {
+		for (unsigned i = 0; i < some; i++)
+			tx->passed_through +=
+			    completion_is_needed(done[i]->offload.bits, 0);
+		transmit(fw, p, no, done, some);
+		total += some;
+	}
+	tx->drops[DROP_NO_OFFLOAD] += c.n_refused;
+	tx->tx_segments += total + c.n_refused - n;
+}
+
 void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
 {
 	const struct snapshot_port *to = &p->snap->port[no];
@@ -85,6 +121,7 @@ void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
 	struct counters *tx = fw->counters[no];
 	struct frame *f[BATCH_MAX];
 	unsigned n = 0, total = eg->n;
+	uint8_t undone = 0;
 
 	eg->n = 0;
 	for (unsigned i = 0; i < total; i++) {
@@ -98,7 +135,13 @@ void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
 	}
 	if (to->rate_out)
 		n = shape_slow(to, f, n, tx, p->now);
-	if (n)
+	if (n > 1 && p->from->from_wire && merge_is_wanted(to->accepts))
+		n = merge_slow(fw, to, f, n, tx);
+	for (unsigned i = 0; i < n; i++)
+		undone |= f[i]->offload.bits;
+	if (completion_is_needed(undone, 0))
+		pass_or_complete_slow(fw, p, no, f, n);
+	else if (n)
 		transmit(fw, p, no, f, n);
 	for (unsigned i = 0; i < total; i++)
 		fw->f[eg->index[i]]->n_left--;

@@ -39,6 +39,7 @@ struct forwarder {
 	uint64_t owed_queues[SWITCH_PORTS_MAX];
 
 	struct batch batch;
+	struct batch merged, cut; /* frames that egress makes of others */
 };
 
 /* One batch on its way: what every stage needs to know. */

@@ -69,6 +69,8 @@ static void picture_port(
 	    .mcast_flood = set->mcast_flood,
 	    .bcast_flood = set->bcast_flood,
 	    .isolated = set->isolated,
+	    .from_wire = bp->port->from_wire,
+	    .accepts = bp->port->accepts,
 	    .max_len = bp->port->mtu + ETH_HDR_LEN,
 	    .rules = {.learning = set->learning,
 		.locked = set->locked,

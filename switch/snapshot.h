@@ -30,6 +30,8 @@ struct snapshot_port {
 	bool up; /* may send: administratively up, with a live queue */
 	bool flood, mcast_flood, bcast_flood, isolated;
 	bool vlan_aware, is_trunk;
+	bool from_wire;
+	uint8_t accepts;       /* enum offload_bit */
 	uint16_t untagged_vid; /* of frames without a tag, both ways; 0: none */
 	uint32_t max_len;      /* bytes of an untagged frame */
 	struct fdb_port_rules rules;

@@ -367,6 +367,7 @@ static int xdp_open(struct port **port, const struct port_env *env,
 		return err_set(e, -ENOMEM, "no memory for port %s", name);
 	p->port.ops = &xdp_port_ops;
 	p->port.env = env;
+	p->port.from_wire = true;
 	p->at.card.promisc_fd = -1;
 	snprintf(p->port.name, sizeof(p->port.name), "%s", name);
 	configure(p, name, params);

@@ -6,10 +6,12 @@
  * a frame that is taken in is counted by the worker that took it in, to its
  * end, so that within any one worker, and therefore over all of them,
  *
- *     rx_packets + flooded  ==  tx_packets + drops, summed over a bridge
+ *     rx_packets + flooded + tx_segments  ==  tx_packets + drops + tx_merged
  *
- * where flooded (at the ingress port) is the number of copies made beyond the
- * first.  A drop while taking in is charged to the ingress port, a drop while
+ * summed over a bridge, where flooded (at the ingress port) is the number of
+ * copies made beyond the first, tx_segments that of frames which came of the
+ * cutting of large ones beyond the first, and tx_merged that of frames which
+ * became part of another.  A drop while taking in is charged to the ingress port, a drop while
  * putting out to the egress port.
  *
  * Threads: one writer, the worker; others read through worker_read_counters(),
@@ -61,6 +63,8 @@ struct counters {
 	uint64_t rx_packets, rx_bytes;
 	uint64_t tx_packets, tx_bytes;
 	uint64_t tx_copied; /* of tx_packets: those whose bytes were copied */
+	uint64_t tx_segments, tx_merged;
+	uint64_t passed_through; /* sent with something left to be done */
 	uint64_t flooded; /* copies beyond the first of frames taken in here */
 	uint64_t drops[DROP_N];
 };

@@ -63,6 +63,9 @@ void record_counters(struct json_object *to, const struct counters *counters)
 	record_uint(to, "tx_bytes", counters->tx_bytes);
 	record_uint(to, "tx_dropped", tx);
 	record_uint(to, "tx_copied", counters->tx_copied);
+	record_uint(to, "tx_segments", counters->tx_segments);
+	record_uint(to, "tx_merged", counters->tx_merged);
+	record_uint(to, "passed_through", counters->passed_through);
 	record_uint(to, "flooded", counters->flooded);
 	record_json(to, "drops", drops);
 }

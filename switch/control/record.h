@@ -24,7 +24,7 @@ void record_bool(struct json_object *to, const char *key, bool value);
 /* "02:00:00:00:00:01". */
 void record_mac(struct json_object *to, const char *key, uint64_t mac);
 
-/* rx_packets .. tx_dropped, tx_copied, flooded, and the reasons that occurred. */
+/* rx_packets .. tx_dropped, tx_copied .. flooded, and the reasons that occurred. */
 void record_counters(struct json_object *to, const struct counters *counters);
 
 #endif

@@ -204,9 +204,10 @@ static bool conserved(struct hostile *h)
 	for (size_t i = 0; ok && i < json_object_array_length(all); i++) {
 		struct json_object *b = json_object_array_get_idx(all, i);
 
-		ok = number(b, "rx_packets") + number(b, "flooded") ==
-		     number(b, "tx_packets") + number(b, "rx_dropped") +
-			 number(b, "tx_dropped");
+		ok = number(b, "rx_packets") + number(b, "flooded") +
+			 number(b, "tx_segments") ==
+		     number(b, "tx_packets") + number(b, "tx_merged") +
+			 number(b, "rx_dropped") + number(b, "tx_dropped");
 	}
 	json_object_put(all);
 	return ok;

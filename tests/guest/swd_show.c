@@ -172,8 +172,8 @@ bool swd_conserved(struct swd *s)
 		struct json_object *p = json_object_array_get_idx(all, i);
 		struct balance *b = balance_of(sums, string_of(p, "bridge"));
 
-		b->rx += u64_of(p, "rx_packets");
-		b->tx += u64_of(p, "tx_packets");
+		b->rx += u64_of(p, "rx_packets") + u64_of(p, "tx_segments");
+		b->tx += u64_of(p, "tx_packets") + u64_of(p, "tx_merged");
 		b->flooded += u64_of(p, "flooded");
 		if (drops_of(p)) {
 			json_object_object_foreach (drops_of(p), why, n) {

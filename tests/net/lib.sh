@@ -162,8 +162,9 @@ verdict() {
 balance() {
 	swctl -j -s port show | jq -r --arg bridge "$1" '
 		map(select(.bridge == $bridge)) |
-		"\(map(.rx_packets + .flooded) | add // 0) " +
-		"\(map(.tx_packets + ([.drops[]] | add // 0)) | add // 0)"'
+		"\(map(.rx_packets + .flooded + .tx_segments) | add // 0) " +
+		"\(map(.tx_packets + .tx_merged + ([.drops[]] | add // 0)) |
+			add // 0)"'
 }
 
 balanced() {

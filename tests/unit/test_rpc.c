@@ -309,7 +309,8 @@ Test(rpc, port_show_has_the_keys_of_the_interface)
 	static const char *const keys[] = {"name", "type", "bridge", "state",
 	    "mtu", "vlan", "queues", "ring", "rx_packets", "rx_bytes",
 	    "tx_packets", "tx_bytes", "rx_dropped", "tx_dropped", "tx_copied",
-	    "flooded", "drops", NULL};
+	    "tx_segments", "tx_merged", "passed_through", "flooded", "drops",
+	    NULL};
 	struct json_object *o;
 	port_no no;
 
