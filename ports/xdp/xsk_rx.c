@@ -14,6 +14,9 @@
 
 enum { FILL_STEP = 64 };
 
+static_assert(BATCH_MAX + FRAME_SEGS_MAX <= BATCH_SEGS_MAX,
+    "a batch that ends with the longest frame has room for it");
+
 struct rx {
 	struct xsk *x;
 	struct batch *b;
@@ -107,8 +110,18 @@ static void end_frame(struct rx *r)
 	r->f = NULL;
 }
 
-static void add_buffer(struct rx *r, uint8_t *data, uint32_t len)
+/* Adds to the frame in hand; gives it up if it becomes too much. */
+static void add_buffer(struct rx *r, uint8_t *data, uint32_t len, bool more)
 {
+	bool is_long = r->f->len + len > FRAME_LEN_MAX;
+
+	if (is_long || r->f->n_segs == FRAME_SEGS_MAX) {
+		pool_put(r->w->pool, pool_slot(r->x->pool, data));
+		give_up_frame(
+		    r, is_long ? DROP_RX_OVERSIZE : DROP_RX_MALFORMED);
+		r->x->discarding = more;
+		return;
+	}
 	r->f->segs[r->f->n_segs++] = (struct frame_seg){data, len};
 	r->f->len += len;
 	r->b->n_segs++;
@@ -126,17 +139,19 @@ static void take_buffer(struct rx *r, const struct xdp_desc *d)
 		return;
 	}
 	if (r->f)
-		add_buffer(r, data, d->len);
+		add_buffer(r, data, d->len, more);
 	else
 		begin_frame(r, data, d->len);
-	if (!more)
+	if (r->f && !more)
 		end_frame(r);
 }
 
+/* Descriptors of a batch, and behind it those that end its last frame: the
+ * kernel hands over frames whole, but more than a batch of buffers. */
 unsigned xsk_rx(struct xsk *x, struct batch *b, struct port_worker *w)
 {
 	struct rx r = {.x = x, .b = b, .w = w};
-	uint32_t at, n;
+	uint32_t at, next, n;
 
 	if (!xsk_usable(x))
 		return 0;
@@ -152,6 +167,8 @@ unsigned xsk_rx(struct xsk *x, struct batch *b, struct port_worker *w)
 			break;
 		}
 		take_buffer(&r, &d);
+		if (r.f && i + 1 == n)
+			n += xsk_ring_cons__peek(&x->rx, 1, &next);
 	}
 	if (r.f) { /* no kernel leaves a frame half done */
 		give_up_frame(&r, DROP_RX_MALFORMED);
