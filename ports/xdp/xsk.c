@@ -17,7 +17,19 @@ enum {
 	BIND_TRIES = 20,
 	BIND_PAUSE_US = 5000,
 	BUSY_POLL_BUDGET = 64, /* frames at once */
+	/* Buffers of one frame.  Above, the kernel drops it and may keep the
+	 * slots: fragments of an skb in copy mode; descriptors that the
+	 * drivers chain. */
+	BUFS_COPY = 17,
+	BUFS_ZEROCOPY = 8,
 };
+
+static unsigned max_bufs(struct umem_kind kind)
+{
+	if (!kind.multi)
+		return 1;
+	return kind.zerocopy ? BUFS_ZEROCOPY : BUFS_COPY;
+}
 
 static int create(struct xsk *x, struct err *e)
 {
@@ -213,7 +225,7 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 	*x = (struct xsk){.pool = c->pool,
 	    .port = c->port,
 	    .queue = c->queue,
-	    .multi = c->kind.multi,
+	    .max_bufs = max_bufs(c->kind),
 	    .member = {.kind = c->kind, .fd = -1}};
 	rc = create(x, e);
 	if (!rc)

@@ -52,7 +52,8 @@ struct xsk {
 	struct pool *pool;
 	struct port *port;
 	unsigned queue;
-	bool multi, busy_poll;
+	unsigned max_bufs; /* of a frame that it sends */
+	bool busy_poll;
 	struct umem_member member;
 	struct {
 		void *addr;

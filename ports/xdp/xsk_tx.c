@@ -135,7 +135,7 @@ static enum drop_reason send_copy(struct tx *t, const struct frame *f)
 	struct reader r = {f, 0, f->head, f->head_len};
 	int64_t s = 0;
 
-	if (n > 1 && !t->x->multi)
+	if (n > t->x->max_bufs)
 		return DROP_MTU_EXCEEDED;
 	while (got < n && (s = pool_get(t->w->pool)) >= 0)
 		slot[got++] = (uint32_t)s;
@@ -164,7 +164,7 @@ static enum drop_reason send_one(struct tx *t, struct frame *f)
 	if (t->x->gone || !xsk_usable(t->x))
 		return DROP_PORT_DOWN;
 	if (f->flags & FRAME_OWNED && f->n_left == 1 &&
-	    (!f->n_segs || t->x->multi))
+	    f->n_segs < t->x->max_bufs)
 		return send_in_place(t, f);
 	return send_copy(t, f);
 }
