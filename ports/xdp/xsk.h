@@ -71,6 +71,7 @@ struct xsk {
 	struct xsk_ring_cons completion;
 	uint32_t n_sending;   /* slots lent to it */
 	uint64_t progress_at; /* when one came back or the first went, cycles */
+	uint64_t looked_at;   /* when we last looked for that */
 	bool gone;	      /* the card is: nothing can be sent */
 
 	uint32_t fault; /* atomic enum xsk_fault */

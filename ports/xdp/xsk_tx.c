@@ -17,6 +17,10 @@
 enum {
 	KICKS_MAX = 8,		/* for one batch: kernels send 32 at a time */
 	STALL_US = 5 * 1000000, /* nothing came back for so long */
+	LOOK_US = 1000000,	/* apart at most, for the time to count */
+	/* What may be with an honest kernel: as many as wait in the transmit
+	 * ring, and behind it as the completion ring has room for. */
+	SENDING_MAX = 2 * XSK_RING_SIZE,
 };
 
 struct tx {
@@ -194,6 +198,23 @@ void xsk_tx(
 	kick(x);
 }
 
+/* Another worker's clock may be a little ahead. */
+static bool is_past(uint64_t since, uint64_t now, unsigned us)
+{
+	return (int64_t)(now - since) > (int64_t)(us * clock_cycles_per_us());
+}
+
+/* Whether slots do not come back.  The time in which nobody looked does not
+ * count: this process was stopped, or the card down. */
+static bool is_stalled(struct xsk *x, uint64_t now)
+{
+	if (is_past(x->looked_at, now, LOOK_US))
+		x->progress_at = now;
+	x->looked_at = now;
+	return is_past(x->progress_at, now, STALL_US) ||
+	       x->n_sending > SENDING_MAX;
+}
+
 bool xsk_flush(struct xsk *x, struct port_worker *w)
 {
 	if (x->gone || !xsk_usable(x))
@@ -202,9 +223,7 @@ bool xsk_flush(struct xsk *x, struct port_worker *w)
 	if (!x->n_sending)
 		return false;
 	kick(x);
-	/* Another worker's clock may be a little ahead. */
-	if ((int64_t)(w->now - x->progress_at) >
-	    (int64_t)(STALL_US * clock_cycles_per_us()))
+	if (is_stalled(x, w->now))
 		xsk_break(x, XSK_STALLED);
 	return true;
 }
