@@ -27,13 +27,15 @@ struct rx {
 void xsk_fill(struct xsk *x, struct pool_cache *cache)
 {
 	uint32_t goal = umem_fill_goal(x->pool, XSK_RING_SIZE);
+	/* At the end at least half of the goal is reached: xsk_arm(). */
+	uint32_t step = goal / 2 < FILL_STEP ? goal / 2 : FILL_STEP;
 
-	while (x->n_filled + FILL_STEP <= goal &&
-	       xsk_prod_nb_free(&x->fill, FILL_STEP) >= FILL_STEP) {
+	while (x->n_filled + step <= goal &&
+	       xsk_prod_nb_free(&x->fill, step) >= step) {
 		uint32_t at = 0, n = 0, slot[FILL_STEP];
 		int64_t s;
 
-		while (n < FILL_STEP && (s = pool_get(cache)) >= 0)
+		while (n < step && (s = pool_get(cache)) >= 0)
 			slot[n++] = (uint32_t)s;
 		xsk_ring_prod__reserve(&x->fill, n, &at);
 		for (uint32_t i = 0; i < n; i++) {
@@ -43,7 +45,7 @@ void xsk_fill(struct xsk *x, struct pool_cache *cache)
 		}
 		xsk_ring_prod__submit(&x->fill, n);
 		x->n_filled += n;
-		if (n < FILL_STEP)
+		if (n < step)
 			break; /* packet memory is used up: the next poll */
 	}
 }
