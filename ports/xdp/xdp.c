@@ -98,7 +98,7 @@ static void follow_link(struct xdp_port *p, const struct link *now)
 	port->link_mtu = now->mtu;
 	for (unsigned q = 0; live && !port->rx_live && q < PORT_QUEUES_MAX; q++)
 		if (p->at.xsk[q])
-			p->at.xsk[q]->gone = false;
+			xsk_revive(p->at.xsk[q]);
 	port->rx_live = port->tx_live = live ? p->at.queues : 0;
 	if (live)
 		port_set_state(port, PORT_UP, NULL);
@@ -232,14 +232,30 @@ static const char *fault_of(const struct xdp_port *p)
 	return NULL;
 }
 
-/* A worker found a socket that does not keep the rules. */
+/* A worker could not send because the card was down.  What the watch does not
+ * report, because the card was up before and is again, is found out here. */
+static void look_again(struct xdp_port *p)
+{
+	struct link now;
+
+	if (!is_attached(p) || link_get_index(p->at.link.ifindex, &now, NULL))
+		return;
+	p->port.rx_live = p->port.tx_live = 0;
+	p->port.env->changed(&p->port);
+	follow_link(p, &now);
+	p->port.env->changed(&p->port);
+}
+
+/* A worker found a socket that does not keep the rules, or no card. */
 static void xdp_attend(struct port *port)
 {
 	struct xdp_port *p = (struct xdp_port *)port;
 	const char *why = fault_of(p);
 
-	if (!why)
+	if (!why) {
+		look_again(p);
 		return;
+	}
 	p->n_resets++;
 	port_set_state(port, PORT_BROKEN, "%s", why);
 	attach_anew(p, why);

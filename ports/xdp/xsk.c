@@ -267,6 +267,11 @@ void xsk_close(struct xsk *x, sd_event *event)
 	free(x);
 }
 
+void xsk_revive(struct xsk *x)
+{
+	x->gone = false;
+}
+
 void xsk_break(struct xsk *x, enum xsk_fault why)
 {
 	__atomic_store_n(&x->fault, why, __ATOMIC_RELAXED);

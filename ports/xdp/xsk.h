@@ -72,7 +72,7 @@ struct xsk {
 	uint32_t n_sending;   /* slots lent to it */
 	uint64_t progress_at; /* when one came back or the first went, cycles */
 	uint64_t looked_at;   /* when we last looked for that */
-	bool gone;	      /* the card is: nothing can be sent */
+	bool gone; /* the card is: nothing can be sent, until xsk_revive() */
 
 	uint32_t fault; /* atomic enum xsk_fault */
 };
@@ -103,6 +103,9 @@ void xsk_tx(
 /* Takes back what was sent, has the kernel send what it has left lying.
  * Returns whether something is still with it. */
 bool xsk_flush(struct xsk *x, struct port_worker *w);
+
+/* The card of @x, which is not live, can send again.  Control. */
+void xsk_revive(struct xsk *x);
 
 /* Marks @x as broken for @why and raises its port.  Worker. */
 void xsk_break(struct xsk *x, enum xsk_fault why);

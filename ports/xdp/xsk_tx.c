@@ -59,6 +59,13 @@ static bool kernel_is_done(const struct xsk *x)
 	       *x->tx.producer;
 }
 
+/* The port asks about the card: if it is back already, that is no news. */
+static void lose_card(struct xsk *x)
+{
+	x->gone = true;
+	x->port->env->raise(x->port);
+}
+
 /* Has the kernel look at the ring.  It sends so many at once in copy mode,
  * and says EAGAIN if there are more; other trouble passes, or the control
  * thread hears of it. */
@@ -70,7 +77,7 @@ static void kick(struct xsk *x)
 		if (sendto(x->member.fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
 			return;
 		if (errno == ENXIO || errno == ENETDOWN)
-			x->gone = true;
+			lose_card(x);
 		if (errno != EAGAIN)
 			return;
 	}
