@@ -62,20 +62,39 @@ static int check(
 	return 0;
 }
 
+static uint64_t first_queues(unsigned n)
+{
+	return n < PORT_QUEUES_MAX ? (1ull << n) - 1 : ~0ull;
+}
+
 static int choose_queues(
     struct attachment *a, const struct attach_wish *wish, struct err *e)
 {
-	unsigned n = (unsigned)ethtool_n_rx_queues(&a->link);
-	uint64_t all = n < PORT_QUEUES_MAX ? (1ull << n) - 1 : ~0ull;
+	uint64_t all;
 
-	a->n_queues = n;
+	a->n_queues = (unsigned)ethtool_n_rx_queues(&a->link);
+	a->n_tx_queues = (unsigned)ethtool_n_tx_queues(&a->link);
+	all = first_queues(a->n_queues);
 	a->queues = wish->queues ? wish->queues : all;
-	if (!(a->queues & ~all))
+	a->tx_queues = a->queues & first_queues(a->n_tx_queues);
+	if (a->queues & ~all)
+		err_set(e, -EINVAL, "%s has %u queues, and no queue %d",
+		    a->link.name, a->n_queues,
+		    __builtin_ctzll(a->queues & ~all));
+	else if (!a->tx_queues)
+		err_set(e, -EINVAL,
+		    "%s has %u queues to send with, and none of them is used",
+		    a->link.name, a->n_tx_queues);
+	else
 		return 0;
-	err_set(e, -EINVAL, "%s has %u queues, and no queue %d", a->link.name,
-	    n, __builtin_ctzll(a->queues & ~all));
 	err_hint(e, "`ethtool -L %s` sets how many there are", a->link.name);
 	return -EINVAL;
+}
+
+bool attach_queues_differ(const struct attachment *a)
+{
+	return (unsigned)ethtool_n_rx_queues(&a->link) != a->n_queues ||
+	       (unsigned)ethtool_n_tx_queues(&a->link) != a->n_tx_queues;
 }
 
 static void close_sockets(struct attachment *a, sd_event *event)

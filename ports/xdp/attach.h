@@ -39,8 +39,9 @@ struct attachment {
 	struct link link; /* ifindex 0: nothing is attached */
 	enum attach_mode mode;
 	struct umem_kind kind;
-	unsigned n_queues; /* of the card */
-	uint64_t queues;   /* bit q: there is a socket */
+	unsigned n_queues, n_tx_queues; /* of the card */
+	uint64_t queues;		/* bit q: there is a socket */
+	uint64_t tx_queues;		/* bit q: ... that can send, too */
 	struct program *program;
 	struct card card;
 	struct xsk *xsk[PORT_QUEUES_MAX];
@@ -53,6 +54,9 @@ int attach_open(struct attachment *a, struct port *port,
 
 /* Gives it back.  No queue is live. */
 void attach_close(struct attachment *a, sd_event *event);
+
+/* Whether the card has another number of queues than when it was taken. */
+bool attach_queues_differ(const struct attachment *a);
 
 /* Whether the card with MTU @mtu needs frames of several buffers. */
 bool attach_needs_multi(uint32_t mtu);

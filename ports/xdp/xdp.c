@@ -99,7 +99,8 @@ static void follow_link(struct xdp_port *p, const struct link *now)
 	for (unsigned q = 0; live && !port->rx_live && q < PORT_QUEUES_MAX; q++)
 		if (p->at.xsk[q])
 			xsk_revive(p->at.xsk[q]);
-	port->rx_live = port->tx_live = live ? p->at.queues : 0;
+	port->rx_live = live ? p->at.queues : 0;
+	port->tx_live = live ? p->at.tx_queues : 0;
 	if (live)
 		port_set_state(port, PORT_UP, NULL);
 	else
@@ -214,8 +215,7 @@ static void on_link(void *port, enum link_event what, const struct link *now)
 		on_gone(p);
 		break;
 	case LINK_CHANNELS:
-		if (is_attached(p) &&
-		    (unsigned)ethtool_n_rx_queues(now) != p->at.n_queues)
+		if (is_attached(p) && attach_queues_differ(&p->at))
 			attach_anew(p, "another number of queues");
 		break;
 	}
