@@ -7,9 +7,8 @@
  * and sums are added with +.  Pieces may have any length and alignment: each
  * is told where in the whole it begins, and an odd place swaps its bytes.
  *
- * The blocks of 64 bytes are summed in vectors, with AVX2 where the processor
- * has it: `build/bench/offload` shows it at less than the price of a memcpy,
- * and a quarter of that of 64-bit additions with carry.
+ * Whatever is long is summed in vectors, with AVX2 where the processor has it:
+ * bench/offload.c shows that it costs less than to copy the same bytes.
  *
  * Threads: any.  Memory that a peer may write meanwhile can be summed: the
  * result is then that of some mixture, and nothing else is decided by it.

@@ -30,16 +30,17 @@ static unsigned cut_more(struct completion *c, struct frame *out[], unsigned n)
 	return n;
 }
 
+/* Puts the next frame into out[n] if it can leave in one piece.  Returns how
+ * many out[] has then. */
 static unsigned take_next(struct completion *c, struct frame *out[], unsigned n)
 {
 	struct frame *f = c->f[c->next++];
+	bool is_ready = !completion_is_needed(f->offload.bits, c->accepts);
 
-	if (!completion_is_needed(f->offload.bits, c->accepts)) {
-		out[n++] = f;
-	} else if (f->offload.gso_size) {
+	if (!is_ready && f->offload.gso_size) {
 		segment_begin(&c->cut, f, c->accepts);
 		c->cutting = true;
-	} else if (checksum_finish(f)) {
+	} else if (is_ready || checksum_finish(f)) {
 		out[n++] = f;
 	} else {
 		c->n_refused++;

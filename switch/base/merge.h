@@ -39,8 +39,8 @@ static inline bool merge_is_wanted(uint8_t accepts)
 	return accepts & OFFLOAD_CSUM && accepts & OFFLOAD_GSO;
 }
 
-/* Replaces runs in f[0..n), frames of one batch that leave by one port, by
- * merged frames of the kinds that @accepts names, which are made in the empty
+/* Replaces runs in f[0..n), frames of one batch (n <= BATCH_MAX) that leave by
+ * one port, by merged frames of the kinds that @accepts names, which are made in the empty
  * batch @room; the others stay, and the order of them all.  Returns how many
  * f[] has afterwards. */
 unsigned merge_frames(

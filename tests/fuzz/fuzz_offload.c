@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "switch/base/checksum.h"
-#include "switch/base/complete.h"
+#include "switch/base/completion.h"
 #include "switch/base/frame.h"
 #include "tests/fuzz/sound.h"
 
@@ -122,11 +122,11 @@ static void check_completion(struct frame *f, uint8_t accepts)
 	uint32_t at = o.hdr_len;
 	unsigned n;
 
-	complete_begin(&c, &f, 1, accepts, &room);
-	while ((n = complete_next(&c, out)))
+	completion_begin(&c, &f, 1, accepts, &room);
+	while ((n = completion_next(&c, out)))
 		for (unsigned i = 0; i < n; i++) {
 			assert(
-			    !complete_is_needed(out[i]->offload.bits, accepts));
+			    !completion_is_needed(out[i]->offload.bits, accepts));
 			if (out[i] == f)
 				return;
 			assert(out[i]->head_len == o.hdr_len);
