@@ -31,7 +31,7 @@ GUEST	:= $(call obj,$(filter-out tests/guest/test_%,$(wildcard tests/guest/*.c))
 UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
 FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-BENCH	:= $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
+BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 
 all: $(BUILD)/swd $(BUILD)/swctl docs
@@ -46,6 +46,17 @@ $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
 $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# Programs for the kernel: wrapped into a header that user space includes.
+$(BUILD)/%.bpf.o: %.bpf.c
+	@mkdir -p $(@D)
+	clang -target bpf -O2 -g -Wall -Wextra \
+		-I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
+$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
+	bpftool gen skeleton $< name $(*F) >$@.new && mv $@.new $@
+$(BUILD)/bench/wire.o: $(BUILD)/bench/wire.skel.h
+$(BUILD)/bench/wire.o: override CPPFLAGS += -isystem $(BUILD)
+$(BUILD)/bench/wire: LDLIBS += -lbpf
 
 # A fuzz target brings its own build: clang, libFuzzer, ASan and UBSan.
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
