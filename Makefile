@@ -108,7 +108,7 @@ asan tsan fuzz tidy:
 demo:
 	tests/net/demo.sh
 bench: all
-	bench/run
+	bench/guests
 
 # A configuration that is there is left as it is.
 D	= $(DESTDIR)$(PREFIX)
