@@ -25,7 +25,7 @@
 
 NEAR_NS=160
 DISTURBED=10 # per cent of a cpu that other programs take
-PATIENCE=20  # seconds to wait for them to end before a sample
+PATIENCE=${PATIENCE:-20} # seconds to wait for them to end before a sample
 PAGES=1024   # of 2 MiB: what ovs-vswitchd takes, and DPDK's programs
 HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB
 n_pairs=5 sizes="64 1500" seconds=2

@@ -3,9 +3,9 @@
  * wire.bpf.c - the kernel's half of wire: sends frames, counts and drops them.
  *
  * send runs once for each frame of BPF_PROG_RUN with live frames: it addresses
- * the frame and hands it to an interface, without a socket buffer.  The addresses
- * are those of N_HOSTS hosts on either side, which wire.c has put into the frame
- * but for the side and the host.
+ * the frame and hands it to an interface, without a socket buffer.  The
+ * addresses are those of N_HOSTS hosts on either side; wire.c has put them into
+ * the frame but for the side and the host.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
