@@ -3,13 +3,14 @@
 #
 # ovs.sh - Open vSwitch with DPDK's datapath, the switch to compare with
 #
-#	ovs.sh DIR [CPU]
+#	ovs.sh DIR [CPU [INTERFACE...]]
 #
-# Serves two vhost-user sockets, DIR/vm1 and DIR/vm2, on one learning bridge
-# whose forwarding thread runs on CPU (0), until it is ended by SIGTERM or
-# SIGINT; creates DIR/ready when both can be connected to.  The process id of
-# ovs-vswitchd is in DIR/vswitchd.pid.  Needs root and 1 GiB of huge pages; has
-# a network namespace of its own, for the devices that ovs-vswitchd makes.
+# Serves two vhost-user sockets, DIR/vm1 and DIR/vm2, or takes each INTERFACE by
+# AF_XDP, on one learning bridge whose forwarding thread runs on CPU (0), until
+# it is ended by SIGTERM or SIGINT; creates DIR/ready when all ports are there.
+# The process id of ovs-vswitchd is in DIR/vswitchd.pid.  Needs root and 1 GiB
+# of huge pages.  ovs-vswitchd makes devices: with sockets it has a network
+# namespace of its own, with interfaces it is for the caller to give it one.
 
 set -u
 VSWITCHD=/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
@@ -27,6 +28,7 @@ dir=$(readlink -f "${1-}")
 	exit 2
 }
 cpu=${2:-0}
+interfaces=("${@:3}")
 export OVS_RUNDIR=$dir
 db=unix:$dir/db.sock
 children=()
@@ -85,23 +87,40 @@ start_database() {
 
 # The main thread, which never forwards, gets the cpu after the forwarding one.
 start_switch() {
-	local other=$(((cpu + 1) % $(nproc)))
+	local other=$(((cpu + 1) % $(nproc))) own_net=()
 	vsctl --no-wait set Open_vSwitch . other_config:dpdk-init=true \
 		other_config:dpdk-lcore-mask="$(printf 0x%x $((1 << other)))" \
 		other_config:pmd-cpu-mask="$(printf 0x%x $((1 << cpu)))" \
 		other_config:dpdk-extra="--no-pci --in-memory -m 1024 \
 --file-prefix ovs$$" || die "ovsdb-server does not answer"
-	RUNTIME_DIRECTORY=$dir start vswitchd.log unshare --net "$VSWITCHD" \
+	[ ${#interfaces[@]} != 0 ] || own_net=(unshare --net)
+	RUNTIME_DIRECTORY=$dir start vswitchd.log "${own_net[@]}" "$VSWITCHD" \
 		"$db" --unixctl="$dir/vswitchd.ctl" --pidfile="$dir/vswitchd.pid"
 }
 
-add_ports() {
+add_sockets() {
 	local port
-	vsctl add-br br0 -- set bridge br0 datapath_type=netdev || die "no bridge"
 	for port in vm1 vm2; do
 		vsctl add-port br0 $port -- set Interface $port \
 			type=dpdkvhostuser || die "no port $port"
 		eventually 5 test -S "$dir/$port" || die "no socket for $port"
+	done
+}
+
+# In a mode that is asked for by name: there is no falling back to another.
+add_interface() {
+	vsctl add-port br0 "$1" -- set Interface "$1" type=afxdp \
+		options:xdp-mode=native || die "no port $1"
+	eventually 10 vsctl get Interface "$1" \
+		statistics:xsk_queue_0_rx_dropped || die "no socket for $1"
+}
+
+add_ports() {
+	local interface
+	vsctl add-br br0 -- set bridge br0 datapath_type=netdev || die "no bridge"
+	[ ${#interfaces[@]} != 0 ] || add_sockets
+	for interface in "${interfaces[@]}"; do
+		add_interface "$interface"
 	done
 }
 
