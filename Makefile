@@ -107,8 +107,9 @@ asan tsan fuzz tidy:
 	tests/run $@
 demo:
 	tests/net/demo.sh
-bench: all
+bench: all benches
 	bench/guests
+	bench/cards
 
 # A configuration that is there is left as it is.
 D	= $(DESTDIR)$(PREFIX)
