@@ -31,6 +31,7 @@ GUEST	:= $(call obj,$(filter-out tests/guest/test_%,$(wildcard tests/guest/*.c))
 UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
 FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
+NET	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/net/*.c))
 BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 
@@ -41,9 +42,10 @@ $(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a
 $(BUILD)/docgen: $(BUILD)/cli/docgen.o $(BUILD)/libswd.a
 $(UNIT) $(SYSTEM): LDLIBS += -lcriterion
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
+$(NET): $(BUILD)/%: $(BUILD)/%.o
 $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
 	$(BUILD)/libswd.a
-$(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(BENCH):
+$(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
@@ -90,14 +92,15 @@ $(BUILD)/%.o: %.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 -include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST) $(call obj,$(MAINS)))
--include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(BENCH))
+-include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(NET) $(BENCH))
 
-.PHONY: all unit system fuzzers benches check demo asan tsan fuzz tidy bench \
-	docs install clean
+.PHONY: all unit system lab fuzzers benches check demo asan tsan fuzz tidy \
+	bench docs install clean
 .SECONDARY:
 
 unit: $(UNIT)
 system: all $(SYSTEM)
+lab: all $(NET)
 fuzzers: $(FUZZ)
 benches: $(BENCH)
 

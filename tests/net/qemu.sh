@@ -49,6 +49,20 @@ guest_prepare() {
 	mv "$answer.$$" "$answer"
 }
 
+# Boots guest $1 with words $2 for its kernel's command line, in the QEMU
+# command "$3"...  Returns at once; guest_wait() waits for it.
+guest_boot() {
+	local name=$1 append=$2
+	shift 2
+	mkfifo "$T/$name.in" "$T/$name.out" || die "mkfifo failed"
+	exec {guest_in[$name]}<>"$T/$name.in" {guest_out[$name]}<>"$T/$name.out"
+	start "$T/$name.log" "$@" -serial "file:$T/$name.console" \
+		-chardev "pipe,id=commands,path=$T/$name" \
+		-serial chardev:commands \
+		-append "$guest_append swd.name=$name $append"
+	guest_pid[$name]=$pid
+}
+
 # Boots guest $1 on vhost-user socket $2.  Options follow as KEY=VALUE: addr
 # (with prefix length), mac, mtu (what the guest sets), mem (MiB), queues
 # (pairs; as many processors), dev (properties of virtio-net-pci, for example
@@ -73,19 +87,14 @@ guest_start() {
 		vectors=0
 	fi
 	dev=mac=$mac,vectors=$vectors,romfile=${dev:+,$dev}
-	mkfifo "$T/$name.in" "$T/$name.out" || die "mkfifo failed"
-	exec {guest_in[$name]}<>"$T/$name.in" {guest_out[$name]}<>"$T/$name.out"
-	start "$T/$name.log" "${guest_qemu[@]}" -machine \
+	guest_boot "$name" "swd.addr=$addr swd.mtu=$mtu" \
+		"${guest_qemu[@]}" -machine \
 		"q35,accel=$guest_accel,memory-backend=mem" -cpu $cpu \
 		-smp "$queues" -m "${mem}M" -object \
 		"memory-backend-memfd,id=mem,size=${mem}M,share=on" \
 		-chardev "socket,id=c1,path=$socket,reconnect=1" \
 		-netdev "vhost-user,id=n1,chardev=c1,queues=$queues" \
-		-device "virtio-net-pci,netdev=n1,$dev" \
-		-serial "file:$T/$name.console" \
-		-chardev "pipe,id=c2,path=$T/$name" -serial chardev:c2 -append \
-		"$guest_append swd.name=$name swd.addr=$addr swd.mtu=$mtu"
-	guest_pid[$name]=$pid
+		-device "virtio-net-pci,netdev=n1,$dev"
 }
 
 # Prints what guest $1 and its QEMU have said, to explain a failure.
