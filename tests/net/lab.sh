@@ -14,10 +14,11 @@
 #	lab_card g0 igb node=1
 #	lab_start lab
 #	lab_wait lab			cards are now called v0 and g0 inside
-#	guest lab swctl show
+#	lab_swd lab -w 0-1
+#	guest lab swctl port add v0 type xdp
 #	labwire -n 1000 v0:g0 g0:v0
 #
-# In the guest swd is not running yet; lab_swd starts it.
+# In the guest iproute2's ip is /bin/ip; its shell takes plain ip for busybox's.
 
 LAB_DIR=${LAB_DIR:-$BUILD/lab}
 lab_qemu=() # what the cards are to QEMU
@@ -33,8 +34,9 @@ lab_prepare() {
 	mkdir "$T/wire"
 }
 
-# Adds card $1 of kind $2 (virtio or igb) to the guest that is started next.
-# Options follow as KEY=VALUE: node (NUMA, 0 or 1).  An igb has as many queues
+# Adds card $1 of kind $2 to the guest that is started next: virtio and igb do
+# zero-copy; plain, a virtio card that bypasses the mapping of memory for DMA
+# that zero-copy needs, does native copy.  Options follow as KEY=VALUE: node (NUMA, 0 or 1).  An igb has as many queues
 # as there are processors, two; a virtio card has one, because this is what a
 # datagram socket offers.
 lab_card() {
@@ -46,16 +48,18 @@ lab_card() {
 	lab_ports=$((lab_ports + 1))
 	mac=$(printf '52:54:00:00:01:%02x' $lab_ports)
 	case $kind in
-	# A virtio card without these two bypasses the DMA mapping that
-	# zero-copy is done with, and refuses it.
+	plain) device=virtio-net-pci ;;
 	virtio) device=virtio-net-pci,iommu_platform=on,disable-legacy=on ;;
 	igb) device=igb ;;
-	*) die "lab_card: $kind is neither virtio nor igb" ;;
+	*) die "lab_card: there is no kind $kind" ;;
 	esac
 	lab_macs+=("$name $mac")
-	lab_qemu+=(-netdev "dgram,id=$name,local.type=unix,local.path=$T/wire/$name.card,remote.type=unix,remote.path=$T/wire/$name.wire"
-		-device "pcie-root-port,id=port$lab_ports,chassis=$lab_ports,bus=node$node"
-		-device "$device,bus=port$lab_ports,netdev=$name,mac=$mac,romfile=")
+	lab_qemu+=(-netdev "dgram,id=$name,local.type=unix,remote.type=unix,$(
+	)local.path=$T/wire/$name.card,remote.path=$T/wire/$name.wire"
+		-device "pcie-root-port,id=port$lab_ports,$(
+		)chassis=$lab_ports,bus=node$node"
+		-device "$device,bus=port$lab_ports,netdev=$name,$(
+		)mac=$mac,romfile=")
 }
 
 # Boots guest $1 with the cards added.  Returns at once.
@@ -64,7 +68,7 @@ lab_start() {
 	guest_boot "$1" "" "$LAB_DIR/qemu/qemu" -nodefaults -nographic \
 		-no-user-config -no-reboot -kernel "$LAB_DIR/vmlinuz" \
 		-initrd "$LAB_DIR/initrd.gz" -machine q35 -accel tcg -cpu max \
-		-smp 2 -m $((2 * half))M \
+		-smp 2,sockets=2 -m $((2 * half))M \
 		-object memory-backend-ram,id=mem0,size=${half}M \
 		-object memory-backend-ram,id=mem1,size=${half}M \
 		-numa node,nodeid=0,cpus=0,memdev=mem0 \
@@ -89,6 +93,20 @@ lab_wait() {
 		done <<-END
 		$(printf '%s\n' "${lab_macs[@]}")
 		END"
+}
+
+# Starts swd in guest $1 with options "$2".. and returns when it answers.  Its
+# log is /tmp/swd.log there.
+lab_swd() {
+	local name=$1
+	shift
+	guest "$name" "swd $* >>/tmp/swd.log 2>&1 &
+		for i in \$(seq 100); do
+			swctl show >/dev/null 2>&1 && exit 0
+			usleep 50000
+		done
+		tail -n 5 /tmp/swd.log
+		exit 1"
 }
 
 # Runs labwire "$@" on the guest's cards.

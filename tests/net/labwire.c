@@ -5,15 +5,18 @@
  * A card NAME is a pair of unix datagram sockets in a directory: QEMU reads
  * NAME.card, this program reads NAME.wire, and one datagram is one frame.
  *
- *	labwire -d DIR [-n FRAMES] [-s BYTES] [-v VID] [-k STATIONS] WORD...
+ *	labwire -d DIR [-n FRAMES] [-s BYTES] [-v VID] [-k STATIONS] [-w MS] [-i]
+ *		WORD...
  *
  * sends FRAMES frames along each WORD of the form FROM:TO, all at the same
  * time, listens on every card named (a WORD may be a card alone), and prints a
  * JSON array with one object for each FROM:TO: what was sent, what arrived,
  * and what should not have happened.  Only so many frames are under way at a
- * time that a correct switch loses none, so every loss is somebody's fault.
- * The station behind card i (in the order of the words) has the address
- * 02:00:00:00:STATIONS:i.
+ * time that a correct switch loses none, so every loss is somebody's fault; the
+ * rest is given up MS after the last arrival.  The station behind card NAME has
+ * the address 02:STATIONS and the first four bytes of its name.  -v puts a tag
+ * on every frame; -i makes them IPv4 from 16 addresses in turn, which cards
+ * spread over their queues: order is then kept for each address only.
  *
  *	labwire -d DIR -c CARD CARD
  *
@@ -37,9 +40,9 @@ enum {
 	FLOWS_MAX = 16,
 	FRAME_MAX = 9022,   /* 9,000 bytes, an Ethernet header and two tags */
 	UNDER_WAY = 16,	    /* frames of one flow */
-	PATIENCE_MS = 3000, /* without an arrival before the rest is lost */
 	LINGER_MS = 200,    /* after the last arrival, for what is too much */
 	ETHERTYPE = 0x88b5, /* local experimental (IEEE 802) */
+	SOURCES = 16,	    /* of IPv4 frames */
 };
 
 struct card {
@@ -52,15 +55,13 @@ struct flow {
 	unsigned from, to; /* cards */
 	uint32_t sent, arrived;
 	uint32_t repeated, damaged, disordered, astray;
-	uint32_t next; /* the number that is in order */
-	uint8_t *seen; /* by number */
+	uint32_t next[SOURCES]; /* the number that is in order */
+	uint8_t *seen;		/* by number */
 };
 
-/* What a frame carries after its addresses and tag. */
+/* What a frame carries after its headers. */
 struct label {
-	uint16_t ethertype; /* big endian */
-	uint16_t flow;
-	uint32_t run, number;
+	uint32_t flow, run, number;
 };
 
 static struct card card[CARDS_MAX];
@@ -69,6 +70,8 @@ static unsigned n_cards, n_flows;
 static uint32_t n_frames = 100, size = 60, run;
 static uint8_t stations = 1;
 static uint16_t vid;
+static int64_t patience_ms = 3000;
+static bool as_ip;
 
 static _Noreturn void fail(const char *what)
 {
@@ -79,7 +82,8 @@ static _Noreturn void fail(const char *what)
 static _Noreturn void usage(void)
 {
 	fputs("usage: labwire -d DIR [-n FRAMES] [-s BYTES] [-v VID] "
-	      "[-k STATIONS] {FROM:TO|CARD}...\n"
+	      "[-k STATIONS] [-w MS] [-i]\n"
+	      "               {FROM:TO|CARD}...\n"
 	      "       labwire -d DIR -c CARD CARD\n",
 	    stderr);
 	exit(2);
@@ -95,14 +99,33 @@ static int64_t now_ms(void)
 
 static void address(uint8_t mac[6], unsigned i)
 {
-	memcpy(mac, (uint8_t[6]){2, 0, 0, 0, stations, (uint8_t)i}, 6);
+	mac[0] = 2;
+	mac[1] = stations;
+	strncpy((char *)mac + 2, card[i].name, 4);
 }
 
-/* Writes frame @number of flow @f to @frame. */
-static void build(uint8_t frame[FRAME_MAX], unsigned f, uint32_t number)
+/* Writes an IPv4 header for frame @number with @len bytes after it. */
+static void build_ip(uint8_t ip[20], uint32_t number, uint32_t len)
 {
-	struct label label = {htobe16(ETHERTYPE), (uint16_t)f, run, number};
-	uint32_t noise = number * 2654435761u ^ (f + 1), at = 12, i;
+	uint32_t sum = 0;
+
+	memcpy(ip,
+	    (uint8_t[20]){0x45, 0, (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0,
+		0, 64, 253 /* experiments (RFC 3692) */, 0, 0, 10, 0, 0,
+		(uint8_t)(1 + number % SOURCES), 10, 0, 1, 1},
+	    20);
+	for (unsigned i = 0; i < 20; i += 2)
+		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
+	sum = ~((sum >> 16) + (sum & 0xffff));
+	ip[10] = (uint8_t)(sum >> 8);
+	ip[11] = (uint8_t)sum;
+}
+
+/* Writes the headers of frame @number of flow @f; returns their length. */
+static uint32_t build_headers(uint8_t *frame, unsigned f, uint32_t number)
+{
+	uint16_t type = htobe16(as_ip ? 0x0800 : ETHERTYPE);
+	uint32_t at = 12;
 
 	address(frame, flow[f].to);
 	address(frame + 6, flow[f].from);
@@ -112,10 +135,26 @@ static void build(uint8_t frame[FRAME_MAX], unsigned f, uint32_t number)
 		    4);
 		at += 4;
 	}
+	memcpy(frame + at, &type, 2);
+	at += 2;
+	if (as_ip) {
+		build_ip(frame + at, number, size - at);
+		at += 20;
+	}
+	return at;
+}
+
+/* Writes frame @number of flow @f to @frame. */
+static void build(uint8_t frame[FRAME_MAX], unsigned f, uint32_t number)
+{
+	struct label label = {f, run, number};
+	uint32_t noise = number * 2654435761u ^ (f + 1);
+	uint32_t at = build_headers(frame, f, number);
+
 	memcpy(frame + at, &label, sizeof(label));
-	for (i = at + sizeof(label); i < size; i++) {
+	for (at += sizeof(label); at < size; at++) {
 		noise = noise * 1664525u + 1013904223u;
-		frame[i] = (uint8_t)(noise >> 24);
+		frame[at] = (uint8_t)(noise >> 24);
 	}
 }
 
@@ -136,37 +175,44 @@ static bool send_next(unsigned f)
 	return true;
 }
 
-/* Judges frame[0..len), which card @at sent; true when it is one of this run,
+/* Counts frame[0..len) of flow @w, number @number, which card @at sent. */
+static void judge(struct flow *w, uint32_t number, unsigned at,
+    const uint8_t *frame, size_t len)
+{
+	static uint8_t right[FRAME_MAX];
+	uint32_t *next = &w->next[as_ip ? number % SOURCES : 0];
+
+	build(right, (unsigned)(w - flow), number);
+	if (at != w->to) {
+		w->astray++;
+	} else if (len != size || memcmp(frame, right, len)) {
+		w->damaged++;
+	} else if (w->seen[number]) {
+		w->repeated++;
+	} else {
+		w->seen[number] = 1;
+		w->arrived++;
+		w->disordered += number < *next;
+		*next = number + 1;
+	}
+}
+
+/* Takes frame[0..len), which card @at sent; true when it is one of this run,
  * and not something that a kernel says of its own accord. */
 static bool arrive(unsigned at, const uint8_t *frame, size_t len)
 {
-	static uint8_t right[FRAME_MAX];
-	size_t label_at = vid ? 16 : 12;
+	size_t label_at = (vid ? 18 : 14) + (as_ip ? 20 : 0);
 	struct label label;
-	struct flow *w;
 
 	if (len < label_at + sizeof(label))
 		return false;
 	memcpy(&label, frame + label_at, sizeof(label));
-	if (label.ethertype != htobe16(ETHERTYPE) || label.run != run)
+	if (label.run != run)
 		return false;
-	if (label.flow >= n_flows || label.number >= n_frames) {
+	if (label.flow < n_flows && label.number < n_frames)
+		judge(&flow[label.flow], label.number, at, frame, len);
+	else
 		flow[0].damaged++; /* whose it was cannot be known */
-		return true;
-	}
-	w = &flow[label.flow];
-	build(right, label.flow, label.number);
-	if (at != w->to)
-		w->astray++;
-	else if (len != size || memcmp(frame, right, len))
-		w->damaged++;
-	else if (w->seen[label.number]++)
-		w->repeated++;
-	else {
-		w->arrived++;
-		w->disordered += label.number < w->next;
-		w->next = label.number + 1;
-	}
 	return true;
 }
 
@@ -206,7 +252,7 @@ static void exchange(void)
 
 	for (unsigned i = 0; i < n_cards; i++)
 		p[i] = (struct pollfd){.fd = card[i].fd, .events = POLLIN};
-	while (now_ms() < last + (all_done() ? LINGER_MS : PATIENCE_MS)) {
+	while (now_ms() < last + (all_done() ? LINGER_MS : patience_ms)) {
 		if (poll(p, n_cards, 5) < 0)
 			fail("poll");
 		for (unsigned i = 0; i < n_cards; i++)
@@ -311,13 +357,16 @@ int main(int argc, char **argv)
 	bool as_cable = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "cd:n:s:v:k:")) > 0) {
+	while ((opt = getopt(argc, argv, "cd:in:s:v:k:w:")) > 0) {
 		switch (opt) {
 		case 'c':
 			as_cable = true;
 			break;
 		case 'd':
 			dir = optarg;
+			break;
+		case 'i':
+			as_ip = true;
 			break;
 		case 'n':
 			n_frames = (uint32_t)atoi(optarg);
@@ -330,6 +379,9 @@ int main(int argc, char **argv)
 			break;
 		case 'k':
 			stations = (uint8_t)atoi(optarg);
+			break;
+		case 'w':
+			patience_ms = atoi(optarg);
 			break;
 		default:
 			usage();
