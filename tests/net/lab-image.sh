@@ -45,17 +45,14 @@ require ethtool ip
 image_begin
 fresh && exit 0
 
-# Prints the URI from which this machine's apt takes its own release.
+# Prints the URI from which this machine's apt takes its own release, asking
+# apt itself because sources are written in several ways.
 mirror() {
 	local release
 	release=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
-	apt-get indextargets 'Created-By: Packages' \
-		--format '$(RELEASE) $(COMPONENT) $(REPO_URI)' |
-		awk -v r="$release" '$2 == "main" && !/security/ &&
-			($1 == r || $1 ~ /^(old)*stable$|^testing$/) {
-				print $3
-				exit
-			}'
+	apt-get --print-uris update 2>/dev/null | sed -nE \
+		"s#^'(.*)/dists/($release|(old)*stable|testing)/InRelease'.*#\1#p" |
+		head -n 1
 }
 
 # Sets up an apt of our own for suite $1, in $tmp/$1, and gets its list.
@@ -72,6 +69,7 @@ apt_begin() {
 		#clear APT::Update::Post-Invoke;
 		#clear APT::Update::Post-Invoke-Success;
 		APT::Sandbox::User "root";
+		APT::Update::Error-Mode "any";
 		Dir::Etc::SourceList "$dir/sources.list";
 		Dir::Etc::SourceParts "/dev/null";
 		Dir::Etc::Preferences "/dev/null";

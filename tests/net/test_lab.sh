@@ -207,9 +207,9 @@ kill_swd() {
 # Whether what kill_swd() left in file $1 of the guest is within a second.
 within_a_second() {
 	local hundredths
-	hundredths=$(guest lab cat "/tmp/$1" 2>/dev/null)
+	hundredths=$(guest lab cat "/tmp/$1")
 	echo "$hundredths hundredths of a second"
-	[ -n "$hundredths" ] && [ "$hundredths" -le 100 ]
+	[[ $hundredths =~ ^[0-9]+$ ]] && [ "$hundredths" -le 100 ]
 }
 
 # Whether queue 0 of card $1 belongs to the worker on processor $2, which is
