@@ -33,7 +33,7 @@ enum attach_mode attach_mode_of(const char *name)
 
 bool attach_needs_multi(uint32_t mtu)
 {
-	return mtu + ETH_HDR_LEN + 2 * ETH_VLAN_LEN > UMEM_ROOM;
+	return mtu > UMEM_MTU_MAX;
 }
 
 /* What speaks against taking the card, whatever the way. */

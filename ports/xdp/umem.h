@@ -33,8 +33,8 @@
 
 enum {
 	UMEM_REST_MS = 1000,
-	UMEM_ROOM = POOL_FRAME_SIZE - 256, /* of a slot, for what is received */
-	UMEM_MTU_MAX = 1700, /* that fits in, with all headers of the link */
+	/* What fits into a slot behind the kernel's headroom, with headers. */
+	UMEM_MTU_MAX = POOL_FRAME_SIZE - 256 - 40,
 };
 
 struct umem_kind {

@@ -34,7 +34,9 @@
 #include "switch/base/frame.h"
 
 enum {
-	POOL_FRAME_SHIFT = 11,
+	/* A page: less, and drivers that count buffers in KiB (igb) receive an
+	 * ordinary frame in two parts that they do not put together. */
+	POOL_FRAME_SHIFT = 12,
 	POOL_FRAME_SIZE = 1 << POOL_FRAME_SHIFT,
 	POOL_CACHE_MAX = 256,
 	POOL_OURS = 0, /* the holder of a slot that is not lent */

@@ -128,7 +128,7 @@ Test(umem, memory_that_may_not_be_locked)
 	answer = ENOBUFS;
 	cr_assert_eq(umem_prepare(&m, pool, &shared, &e), -ENOBUFS);
 	cr_expect(
-	    strstr(e.message, "32768 KiB of packet memory"), "%s", e.message);
+	    strstr(e.message, "65536 KiB of packet memory"), "%s", e.message);
 	cr_expect(strstr(e.hint, "LimitMEMLOCK"), "%s", e.hint);
 	answer = EINVAL;
 	cr_assert_eq(umem_prepare(&m, pool, &shared, &e), -EINVAL);
