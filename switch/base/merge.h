@@ -40,9 +40,9 @@ static inline bool merge_is_wanted(uint8_t accepts)
 }
 
 /* Replaces runs in f[0..n), frames of one batch (n <= BATCH_MAX) that leave by
- * one port, by merged frames of the kinds that @accepts names, which are made in the empty
- * batch @room; the others stay, and the order of them all.  Returns how many
- * f[] has afterwards. */
+ * one port, by merged frames of the kinds that @accepts names, which are made
+ * in the empty batch @room; the others stay, and the order of them all.
+ * Returns how many f[] has afterwards. */
 unsigned merge_frames(
     struct frame *f[], unsigned n, uint8_t accepts, struct batch *room);
 

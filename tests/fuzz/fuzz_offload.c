@@ -125,8 +125,8 @@ static void check_completion(struct frame *f, uint8_t accepts)
 	completion_begin(&c, &f, 1, accepts, &room);
 	while ((n = completion_next(&c, out)))
 		for (unsigned i = 0; i < n; i++) {
-			assert(
-			    !completion_is_needed(out[i]->offload.bits, accepts));
+			assert(!completion_is_needed(
+			    out[i]->offload.bits, accepts));
 			if (out[i] == f)
 				return;
 			assert(out[i]->head_len == o.hdr_len);
