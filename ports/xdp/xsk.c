@@ -226,6 +226,7 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 	    .port = c->port,
 	    .queue = c->queue,
 	    .max_bufs = max_bufs(c->kind),
+	    .is_virtual = !strcmp(c->link->kind, "veth"),
 	    .member = {.kind = c->kind, .fd = -1}};
 	rc = create(x, e);
 	if (!rc)

@@ -54,6 +54,7 @@ struct xsk {
 	unsigned queue;
 	unsigned max_bufs; /* of a frame that it sends */
 	bool busy_poll;
+	bool is_virtual; /* a cable between stacks: checksums may be undone */
 	struct umem_member member;
 	struct {
 		void *addr;

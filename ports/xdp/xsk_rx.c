@@ -11,6 +11,7 @@
 
 #include "ports/xdp/uapi.h"
 #include "ports/xdp/xsk.h"
+#include "switch/base/checksum.h"
 
 enum { FILL_STEP = 64 };
 
@@ -109,6 +110,8 @@ static void end_frame(struct rx *r)
 		give_up_frame(r, DROP_RX_RUNT);
 	else
 		r->b->n++;
+	if (r->f && r->x->is_virtual)
+		checksum_detect(r->f);
 	r->f = NULL;
 }
 

@@ -9,9 +9,12 @@
  * first is short of is what the second knows.
  */
 #include <assert.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "switch/base/checksum.h"
+#include "switch/base/eth.h"
+#include "switch/base/layers.h"
 
 enum { BLOCK = 64 };
 
@@ -123,4 +126,41 @@ bool checksum_finish(struct frame *f)
 	memcpy(f->head + field, &sum, sizeof(sum));
 	f->offload = (struct offload){.bits = OFFLOAD_VALID};
 	return true;
+}
+
+/* Bytes of L4 according to the IP header; 0 if the frame does not end there. */
+static uint32_t l4_len_of(const struct layers *p, const struct frame *f)
+{
+	const uint8_t *ip = p->head + p->l3;
+	uint32_t len = p->type == ETH_TYPE_IP4
+			   ? eth_be16(ip + IP4_LEN)
+			   : eth_be16(ip + IP6_LEN) + (uint32_t)IP6_HDR_LEN;
+
+	return p->l3 + len == f->len && p->l4 < f->len ? f->len - p->l4 : 0;
+}
+
+void checksum_detect(struct frame *f)
+{
+	struct layers p;
+	uint16_t offset, field;
+	uint32_t len;
+	uint64_t pseudo;
+
+	if (!layers_parse(&p, f->head, f->head_len) || p.fragment)
+		return;
+	if (p.proto != IPPROTO_TCP && p.proto != IPPROTO_UDP)
+		return;
+	offset = p.proto == IPPROTO_TCP ? TCP_CSUM : UDP_CSUM;
+	len = l4_len_of(&p, f);
+	if (!len || !layers_hdr_len(&p))
+		return;
+	pseudo = layers_pseudo_sum(&p, len);
+	memcpy(&field, f->head + p.l4 + offset, sizeof(field));
+	/* One right checksum in 65536 looks like that, too. */
+	if (field != checksum_fold(pseudo) ||
+	    checksum_fold(pseudo + checksum_frame(f, p.l4)) == 0xffff)
+		return;
+	f->offload = (struct offload){.bits = OFFLOAD_CSUM,
+	    .csum_start = (uint16_t)p.l4,
+	    .csum_offset = offset};
 }

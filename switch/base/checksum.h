@@ -53,4 +53,11 @@ uint64_t checksum_frame(const struct frame *f, uint32_t start);
  * past the head, behind headers that nobody has looked at. */
 bool checksum_finish(struct frame *f);
 
+/* Finds out whether the sender of @f, a finished frame to all appearance, left
+ * its TCP or UDP checksum undone without a word, as a virtual cable (veth)
+ * between a network stack and an XDP program hands it over: the field then
+ * has the sum of the pseudo-header, and the packet is not right as it is.
+ * Sets OFFLOAD_CSUM if so.  Worker. */
+void checksum_detect(struct frame *f);
+
 #endif

@@ -110,9 +110,10 @@ static void expect_sent(const struct ring *r, uint64_t n, uint64_t bytes)
 	struct counters c = r->counters;
 
 	cr_assert_eq(c.tx_packets, n);
+	cr_assert_eq(c.tx_copied, n);
 	cr_assert_eq(c.tx_bytes, bytes);
 	cr_assert_eq(r->vq.fault, VIRTQ_NONE);
-	c.tx_packets = c.tx_bytes = 0;
+	c.tx_packets = c.tx_copied = c.tx_bytes = 0;
 	cr_assert_eq(memcmp(&c, &none, sizeof(c)), 0);
 }
 
