@@ -16,7 +16,8 @@
 #	check "every frame is accounted for" conserved br0
 #	verdict
 #
-# $SWD and $SWCTL name other programs than those of $BUILD (default build/).
+# $SWD and $SWCTL name other programs than those of $BUILD (default build/); the
+# array swd_in is a command that runs swd, such as one that enters a namespace.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
@@ -24,6 +25,7 @@ SWD=${SWD:-$BUILD/swd}
 SWCTL=${SWCTL:-$BUILD/swctl}
 T=$(mktemp -d "${TMPDIR:-/tmp}/swd.XXXXXX") || exit 1
 swd_pid=
+swd_in=()
 n_checks=0
 n_failed=0
 
@@ -127,7 +129,7 @@ swd_answers_or_died() {
 start_swd() {
 	[ -x "$SWD" ] && [ -x "$SWCTL" ] ||
 		die "$SWD or $SWCTL is missing; run make"
-	start "$T/swd.log" "$SWD" -r "$T" "$@"
+	start "$T/swd.log" "${swd_in[@]}" "$SWD" -r "$T" "$@"
 	swd_pid=$pid
 	eventually 5 swd_answers_or_died && swd_answers
 }
