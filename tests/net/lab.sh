@@ -80,7 +80,7 @@ lab_start() {
 
 # Waits until guest $1 takes commands and gives its cards their names.
 lab_wait() {
-	guest_wait "$1" && guest "$1" "
+	guest_wait "$1" && guest -t 60 "$1" "
 		while read -r name mac; do
 			for d in /sys/class/net/*; do
 				grep -q \$mac \$d/address || continue
@@ -100,8 +100,8 @@ lab_wait() {
 lab_swd() {
 	local name=$1
 	shift
-	guest "$name" "swd $* >>/tmp/swd.log 2>&1 &
-		for i in \$(seq 100); do
+	guest -t 60 "$name" "swd $* >>/tmp/swd.log 2>&1 &
+		for i in \$(seq 500); do
 			swctl show >/dev/null 2>&1 && exit 0
 			usleep 50000
 		done

@@ -18,7 +18,7 @@ ports=(v0 v1 v2 g0 g1)
 
 # What lib.sh says of the switch is asked of the one in the guest.
 swctl() {
-	guest lab swctl "$@"
+	guest -t 60 lab swctl "$@"
 }
 
 # Whether everything that labwire "$@" sends arrives once, intact and in order.
@@ -40,7 +40,8 @@ nothing_arrives() {
 }
 
 # Adds cards $1 (several words) as ports with options "$2".. and waits for their
-# links: an igb loses its own for seconds when a program is attached.
+# links: an igb loses its own for seconds when a program is attached, and the
+# switch hears of its return a moment later.
 add() {
 	local cards=$1
 	shift
@@ -50,6 +51,8 @@ add() {
 		for card in $cards; do
 			for i in \$(seq 100); do
 				grep -q 1 /sys/class/net/\$card/carrier &&
+					swctl -j port show \$card |
+					grep -q '\"state\":\"up\"' &&
 					continue 2
 				usleep 100000
 			done
@@ -84,7 +87,7 @@ refused() {
 # What a port must give back as it was: the features, the spread over the
 # queues, the promiscuity and the number of queues of every card.
 settings() {
-	guest lab "for card in ${ports[*]}; do
+	guest -t 60 lab "for card in ${ports[*]}; do
 			echo \$card
 			/bin/ip -d link show \$card |
 				grep -o 'promiscuity [0-9]*\|mtu [0-9]*\|xdp'
@@ -182,7 +185,7 @@ kernel_pings() {
 # that is emulated on processors it shares, so more is granted to it than the
 # second that a real machine has.
 kill_swd() {
-	guest lab '
+	guest -t 60 lab '
 		now() { cut -d " " -f 1 /proc/uptime | tr -d .; }
 		start=$(now)
 		since() { echo $(($(now) - start)); }
@@ -332,7 +335,7 @@ settings >"$T/settings"
 check "the switch starts a third time" lab_swd lab -w 0-1
 check "cards become ports a third time" add "v0 g0"
 check "frames at last" intact -n 300 -s 1000 v0:g0 g0:v0
-check "the switch ends well" guest lab 'p=$(pidof swd); kill $p
+check "the switch ends well" guest -t 60 lab 'p=$(pidof swd); kill $p
 	for i in $(seq 200); do
 		[ -d /proc/$p ] || exit 0
 		usleep 50000
