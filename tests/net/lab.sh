@@ -36,9 +36,9 @@ lab_prepare() {
 
 # Adds card $1 of kind $2 to the guest that is started next: virtio and igb do
 # zero-copy; plain, a virtio card that bypasses the mapping of memory for DMA
-# that zero-copy needs, does native copy.  Options follow as KEY=VALUE: node (NUMA, 0 or 1).  An igb has as many queues
-# as there are processors, two; a virtio card has one, because this is what a
-# datagram socket offers.
+# that zero-copy needs, does native copy.  Options follow as KEY=VALUE: node
+# (NUMA, 0 or 1).  An igb has as many queues as there are processors, two; a
+# virtio card has one, because this is what a datagram socket offers.
 lab_card() {
 	local name=$1 kind=$2 node=0 option mac device
 	shift 2
