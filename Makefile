@@ -49,17 +49,6 @@ $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Programs for the kernel: wrapped into a header that user space includes.
-$(BUILD)/%.bpf.o: %.bpf.c
-	@mkdir -p $(@D)
-	clang -target bpf -O2 -g -Wall -Wextra \
-		-I/usr/include/$(shell $(CC) -print-multiarch) -c -o $@ $<
-$(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
-	bpftool gen skeleton $< name $(*F) >$@.new && mv $@.new $@
-$(BUILD)/bench/wire.o: $(BUILD)/bench/wire.skel.h
-$(BUILD)/bench/wire.o: override CPPFLAGS += -isystem $(BUILD)
-$(BUILD)/bench/wire: LDLIBS += -lbpf
-
 # A fuzz target brings its own build: clang, libFuzzer, ASan and UBSan.
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
 	@mkdir -p $(@D)
@@ -86,6 +75,7 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $(notdir $*)_bpf >$@.new && \
 		mv $@.new $@
 $(BUILD)/ports/xdp/program.o: $(BUILD)/ports/xdp/program.skel.h
+$(BUILD)/bench/wire.o: $(BUILD)/bench/wire.skel.h
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

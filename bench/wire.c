@@ -45,7 +45,7 @@ enum {
 	DRAIN_US = 100000,
 };
 
-static struct wire *wire;
+static struct wire_bpf *wire;
 static int size = 64, cpu = 1, switch_pid;
 static double seconds = 2, warmup = 0.5;
 static bool both;
@@ -268,12 +268,12 @@ int main(int argc, char **argv)
 	CPU_SET(cpu, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
 		die("cannot run on the cpu", "", errno);
-	wire = wire__open_and_load();
+	wire = wire_bpf__open_and_load();
 	if (!wire)
 		die("cannot load the programs", "", errno);
 	wire->links.count_0 = attach(wire->progs.count_0, 0, argv[optind]);
 	wire->links.count_1 = attach(wire->progs.count_1, 1, argv[optind + 1]);
 	measure();
-	wire__destroy(wire);
+	wire_bpf__destroy(wire);
 	return 0;
 }
