@@ -56,17 +56,13 @@ static inline struct split_entry entry_at(const struct tx *t, unsigned k)
 	return k < t->n_entries ? t->entry[k] : split_entry(t->vq, k);
 }
 
-/* The header for @f in @n_buffers chains, and what of its offload state the
- * receiver has not asked for left out. */
+/* The header for @f in @n_buffers chains. */
 static inline struct virtio_net_hdr make_hdr(
     const struct virtq *vq, const struct frame *f, unsigned n_buffers)
 {
-	struct virtio_net_hdr hdr = {0};
-	struct offload o = f->offload;
+	struct virtio_net_hdr hdr =
+	    offload_hdr_for(&f->offload, vq->port->accepts);
 
-	o.bits &= vq->port->accepts;
-	if (o.bits)
-		offload_to_hdr(&o, &hdr);
 	hdr.num_buffers = (uint16_t)n_buffers;
 	return hdr;
 }

@@ -49,7 +49,8 @@
 	X(GUEST_RING_BROKEN, "guest_ring_broken", tx)                          \
 	X(EGRESS_TAG_STACKED, "egress_tag_stacked", tx)                        \
 	X(NO_OFFLOAD, "no_offload", tx)                                        \
-	X(NO_MEMORY, "no_memory", tx)
+	X(NO_MEMORY, "no_memory", tx)                                          \
+	X(KERNEL_REFUSED, "kernel_refused", tx)
 
 enum drop_reason {
 #define X(id, name, dir) DROP_##id,

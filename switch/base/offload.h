@@ -67,4 +67,18 @@ enum drop_reason offload_parse(struct offload *o,
  * it.  Worker. */
 void offload_to_hdr(const struct offload *o, struct virtio_net_hdr *hdr);
 
+/* The same for a receiver that @accepts (enum offload_bit) some of it: what it
+ * has not asked for is left out. */
+static inline struct virtio_net_hdr offload_hdr_for(
+    const struct offload *o, uint8_t accepts)
+{
+	struct virtio_net_hdr hdr = {0};
+	struct offload some = *o;
+
+	some.bits &= accepts;
+	if (some.bits)
+		offload_to_hdr(&some, &hdr);
+	return hdr;
+}
+
 #endif
