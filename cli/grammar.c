@@ -239,6 +239,14 @@ PORT_TYPE(xdp, "xdp", "a network card, through AF_XDP sockets on its queues",
 	{"force", GRAMMAR_FLAG,
 	 .help = "take it although it carries the default route"});
 
+PORT_TYPE(tap, "tap", "the host itself, or a container of it",
+	{"dev", GRAMMAR_NAME, "IFNAME",
+	 .help = "the interface, made if there is none (default NAME)"},
+	{"queues", GRAMMAR_UINT, "N", .min = 1, .max = 64, .def = "1",
+	 .help = "queues of the interface"},
+	{"offload", GRAMMAR_BOOL, "on|off", .def = "on",
+	 .help = "let the host leave checksums and cutting to others"});
+
 PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
 	{"generate", GRAMMAR_UINT, "PPS", .max = 1000000000, .def = "0",
 	 .set = true, .help = "frames per second that it sends"},
@@ -249,7 +257,7 @@ PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
 	{"src", GRAMMAR_MAC, "MAC", STATION, .set = true,
 	 .help = "source of each (default one made from the name)"});
 
-#define PORT_TYPES &vhost_user, &xdp, &null
+#define PORT_TYPES &vhost_user, &xdp, &tap, &null
 
 static const struct grammar_block *const port_types[] = {PORT_TYPES, NULL};
 

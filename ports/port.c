@@ -9,12 +9,14 @@
 
 #include "ports/null.h"
 #include "ports/port.h"
+#include "ports/tap/tap.h"
 #include "ports/vhost/vhost.h"
 #include "ports/xdp/xdp.h"
 
 static const struct port_ops *const drivers[] = {
     &vhost_port_ops,
     &xdp_port_ops,
+    &tap_port_ops,
     &null_port_ops,
 };
 
