@@ -7,13 +7,13 @@
  *
  *	 iov[0]     iov[1]               iov[2]          iov[TAP_SLOTS]
  *	+--------+ +----+-------------+ +-----------+   +-----------+
- *	| header | |room| head        | | segs[0]   |...| segs[31]  |
+ *	| header | |room| head        | | segs[0]   |...| segs[...] |
  *	+--------+ +----+-------------+ +-----------+   +-----------+
  *	            one slot each
  *
  * A frame leaves with the slots that it fills, from the front, and only these
  * are replaced before the next read: one for an ordinary frame.  That the
- * kernel is shown 33 places for it costs nothing that could be measured.
+ * kernel is shown all places for it costs nothing that could be measured.
  * (It cuts what does not fit without a word; a frame that fills all the room
  * is therefore refused, and the room is more than a frame may have.)
  *

@@ -166,7 +166,7 @@ Test(tap, long_frame_spans_slots_and_keeps_its_state)
 	expect_frame(0, 65535);
 	expect_frame(1, 61);
 	expect_frame(2, TAP_HEAD_ROOM + 1);
-	cr_assert_eq(batch.f[0].n_segs, 32);
+	cr_assert_eq(batch.f[0].n_segs, TAP_SLOTS - 1);
 	cr_assert_eq(batch.f[0].offload.bits, OFFLOAD_CSUM | OFFLOAD_TSO4);
 	cr_assert_eq(batch.f[0].offload.gso_size, 1448);
 	cr_assert_eq(batch.f[0].offload.hdr_len, TCP_HDRS);
