@@ -139,18 +139,20 @@ static int join(struct mnl_socket **s, sd_event_source **source,
 
 int link_monitor_open(sd_event *event, link_hint_fn *hint, struct err *e)
 {
-	struct genl_ethtool g;
-	int rc = genl_ethtool(&g);
+	struct genl_family ethtool;
+	struct link_request r;
+	int rc = genl_find(
+	    &r, ETHTOOL_GENL_NAME, ETHTOOL_MCGRP_MONITOR_NAME, &ethtool);
 
 	if (!rc) {
 		monitor.hint = hint;
-		monitor.family = g.family;
+		monitor.family = ethtool.id;
 		rc = join(&monitor.route, &monitor.route_source, event,
 		    NETLINK_ROUTE, RTNLGRP_LINK, on_route_readable);
 	}
 	if (rc >= 0)
 		rc = join(&monitor.ethtool, &monitor.ethtool_source, event,
-		    NETLINK_GENERIC, g.monitor, on_ethtool_readable);
+		    NETLINK_GENERIC, ethtool.group, on_ethtool_readable);
 	if (rc >= 0)
 		return 0;
 	link_monitor_close();

@@ -91,6 +91,16 @@ static int choose_queues(
 	return -EINVAL;
 }
 
+uint8_t attach_accepts(const struct attachment *a)
+{
+	uint8_t bits = OFFLOAD_CSUM;
+
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (a->xsk[q] && !a->xsk[q]->tx_checksum)
+			bits = 0;
+	return bits;
+}
+
 bool attach_queues_differ(const struct attachment *a)
 {
 	return (unsigned)ethtool_n_rx_queues(&a->link) != a->n_queues ||
@@ -111,6 +121,7 @@ static int open_sockets(struct attachment *a, struct port *port,
 	struct xsk_config c = {.pool = port->env->pool,
 	    .port = port,
 	    .link = &a->link,
+	    .driver = a->driver,
 	    .busy_poll_us = wish->busy_poll_us};
 	int rc = 0;
 
@@ -212,6 +223,7 @@ int attach_open(struct attachment *a, struct port *port,
 	int rc;
 
 	*a = (struct attachment){.link = *link, .card = {.promisc_fd = -1}};
+	(void)netdev_xdp_get(link->ifindex, &a->driver);
 	rc = check(link, wish, e);
 	if (!rc)
 		rc = choose_queues(a, wish, e);

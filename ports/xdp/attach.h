@@ -44,6 +44,7 @@ struct attachment {
 	uint64_t tx_queues;		/* bit q: ... that can send, too */
 	struct program *program;
 	struct card card;
+	struct netdev_xdp driver; /* what it can do */
 	struct xsk *xsk[PORT_QUEUES_MAX];
 };
 
@@ -54,6 +55,9 @@ int attach_open(struct attachment *a, struct port *port,
 
 /* Gives it back.  No queue is live. */
 void attach_close(struct attachment *a, sd_event *event);
+
+/* What frames may leave undone by it (enum offload_bit). */
+uint8_t attach_accepts(const struct attachment *a);
 
 /* Whether the card has another number of queues than when it was taken. */
 bool attach_queues_differ(const struct attachment *a);

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -30,23 +31,41 @@ struct rest {
 	uint16_t rx_holder, tx_holder;
 };
 
-static int register_memory(int fd, struct pool *pool, struct err *e)
+/* Tries @reg for as long as memory is still locked by a closed socket. */
+static int try_to_register(int fd, const struct umem_reg *reg)
 {
-	struct xdp_umem_reg reg = {.addr = (uintptr_t)pool->base,
-	    .len = pool->size,
-	    .chunk_size = POOL_FRAME_SIZE};
-	struct rlimit limit = {0};
-
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, &reg, sizeof(reg)))
+		if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, reg, sizeof(*reg)))
 			return 0;
 		if (errno != ENOBUFS)
 			break;
 		usleep(LOCK_PAUSE_US);
 	}
-	if (errno != ENOBUFS)
-		return err_set(
-		    e, -errno, "packet memory cannot be given to a card: %m");
+	return -errno;
+}
+
+static int register_memory(
+    struct umem_member *m, struct pool *pool, struct err *e)
+{
+	struct umem_reg reg = {.addr = (uintptr_t)pool->base,
+	    .len = pool->size,
+	    .chunk_size = POOL_FRAME_SIZE,
+	    .flags = XDP_UMEM_TX_METADATA_LEN,
+	    .tx_metadata_len = sizeof(struct xsk_tx_metadata)};
+	struct rlimit limit = {0};
+	int rc = try_to_register(m->fd, &reg);
+
+	m->tx_metadata_len = reg.tx_metadata_len;
+	if (rc == -EINVAL) { /* a kernel that does not know of it */
+		reg.flags = reg.tx_metadata_len = m->tx_metadata_len = 0;
+		rc = try_to_register(m->fd, &reg);
+	}
+	if (!rc)
+		return 0;
+	if (rc != -ENOBUFS)
+		return err_set(e, rc,
+		    "packet memory cannot be given to a card: %s",
+		    strerror(-rc));
 	getrlimit(RLIMIT_MEMLOCK, &limit);
 	err_set(e, -ENOBUFS,
 	    "%zu KiB of packet memory may not be locked, only %llu KiB",
@@ -66,13 +85,14 @@ int umem_prepare(struct umem_member *member, struct pool *pool, int *shared_fd,
 	for (const struct umem_member *m = members; m; m = m->next)
 		if (same_kind(m->kind, member->kind)) {
 			*shared_fd = m->fd;
+			member->tx_metadata_len = m->tx_metadata_len;
 			return 0;
 		}
 	*shared_fd = -1;
 	/* Registering locks memory; more than an ordinary user may. */
 	setrlimit(
 	    RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
-	return register_memory(member->fd, pool, e);
+	return register_memory(member, pool, e);
 }
 
 int umem_join(struct umem_member *member, struct err *e)

@@ -44,6 +44,9 @@ struct umem_kind {
 struct umem_member {
 	struct umem_kind kind;
 	int fd; /* its AF_XDP socket */
+	/* Bytes before each frame to send, in which the kernel looks for what
+	 * is to be done with it; 0: it does not look. */
+	uint32_t tx_metadata_len;
 	uint16_t rx_holder, tx_holder;
 	struct umem_member *next;
 };

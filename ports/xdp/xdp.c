@@ -122,6 +122,7 @@ static int attach(struct xdp_port *p, const struct link *link, struct err *e)
 	if (p->watch)
 		link_watch_bind(p->watch, link->ifindex);
 	p->port.near_node = (uint8_t)(link_numa_node(link->name) + 1);
+	p->port.accepts = attach_accepts(&p->at);
 	follow_link(p, link);
 	log_info("%s: attached to %s, mode %s, %d of %u queues", p->port.name,
 	    link->name, attach_mode_name(p->at.mode),
@@ -278,6 +279,14 @@ static uint64_t count_missed(const struct xdp_port *p)
 	return sum;
 }
 
+/* Who completes the checksums of what leaves. */
+static const char *checksum_by(const struct xdp_port *p)
+{
+	if (!(p->port.accepts & OFFLOAD_CSUM))
+		return "switch";
+	return p->at.kind.zerocopy ? "card" : "kernel";
+}
+
 static void xdp_show(struct port *port, struct json_object *out)
 {
 	const struct xdp_port *p = (const struct xdp_port *)port;
@@ -296,6 +305,8 @@ static void xdp_show(struct port *port, struct json_object *out)
 	    out, "mode", json_object_new_string(attach_mode_name(p->at.mode)));
 	json_object_object_add(
 	    out, "multi_buffer", json_object_new_boolean(p->at.kind.multi));
+	json_object_object_add(
+	    out, "tx_checksum", json_object_new_string(checksum_by(p)));
 	json_object_object_add(
 	    out, "rx_missed", json_object_new_uint64(count_missed(p)));
 	if (p->wish.busy_poll_us)

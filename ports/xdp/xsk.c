@@ -18,17 +18,27 @@ enum {
 	BIND_PAUSE_US = 5000,
 	BUSY_POLL_BUDGET = 64, /* frames at once */
 	/* Buffers of one frame.  Above, the kernel drops it and may keep the
-	 * slots: fragments of an skb in copy mode; descriptors that the
-	 * drivers chain. */
+	 * slots: fragments of an skb in copy mode; what the driver chains, of
+	 * which all that cannot tell chain so many, otherwise. */
 	BUFS_COPY = 17,
 	BUFS_ZEROCOPY = 8,
 };
 
-static unsigned max_bufs(struct umem_kind kind)
+static unsigned max_bufs(const struct xsk_config *c)
 {
-	if (!kind.multi)
+	if (!c->kind.multi)
 		return 1;
-	return kind.zerocopy ? BUFS_ZEROCOPY : BUFS_COPY;
+	if (!c->kind.zerocopy)
+		return BUFS_COPY;
+	return c->driver.zc_max_segs ? c->driver.zc_max_segs : BUFS_ZEROCOPY;
+}
+
+/* In copy mode the kernel sees to it, in zero-copy mode the driver, or nobody
+ * and without a word. */
+static bool completes_checksums(const struct xsk *x, const struct xsk_config *c)
+{
+	return x->member.tx_metadata_len &&
+	       (!c->kind.zerocopy || c->driver.tx_checksum);
 }
 
 static int create(struct xsk *x, struct err *e)
@@ -225,7 +235,7 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 	*x = (struct xsk){.pool = c->pool,
 	    .port = c->port,
 	    .queue = c->queue,
-	    .max_bufs = max_bufs(c->kind),
+	    .max_bufs = max_bufs(c),
 	    .is_virtual = !strcmp(c->link->kind, "veth"),
 	    .member = {.kind = c->kind, .fd = -1}};
 	rc = create(x, e);
@@ -246,6 +256,7 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 	if (rc)
 		goto close_socket;
 	allow_whole_batches(x->member.fd);
+	x->tx_checksum = completes_checksums(x, c);
 	*out = x;
 	return 0;
 

@@ -25,6 +25,7 @@
 
 #include <xdp/xsk.h>
 
+#include "ports/link/netdev.h"
 #include "ports/link/link.h"
 #include "ports/port.h"
 #include "ports/xdp/umem.h"
@@ -44,7 +45,8 @@ struct xsk_config {
 	const struct link *link; /* the card */
 	unsigned queue;
 	struct umem_kind kind;
-	unsigned busy_poll_us; /* 0: interrupts */
+	struct netdev_xdp driver; /* what it can do */
+	unsigned busy_poll_us;	  /* 0: interrupts */
 };
 
 struct xsk {
@@ -53,6 +55,7 @@ struct xsk {
 	struct port *port;
 	unsigned queue;
 	unsigned max_bufs; /* of a frame that it sends */
+	bool tx_checksum;  /* card or kernel complete checksums */
 	bool busy_poll;
 	bool is_virtual; /* a cable between stacks: checksums may be undone */
 	struct umem_member member;
@@ -97,7 +100,8 @@ unsigned xsk_rx(struct xsk *x, struct batch *b, struct port_worker *w);
 bool xsk_arm(struct xsk *x);
 
 /* Sends f[0..n): owned frames that leave for the last time as they are, the
- * others copied into slots.  Counts each. */
+ * others copied into slots; a checksum that is left undone is asked of the
+ * card or kernel, if x->tx_checksum.  Counts each. */
 void xsk_tx(
     struct xsk *x, struct frame *const f[], unsigned n, struct port_worker *w);
 

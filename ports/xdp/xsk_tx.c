@@ -21,6 +21,9 @@ enum {
 	/* What may be with an honest kernel: as many as wait in the transmit
 	 * ring, and behind it as the completion ring has room for. */
 	SENDING_MAX = 2 * XSK_RING_SIZE,
+	COPY_SLOTS_MAX =
+	    FRAME_LEN_MAX / (POOL_FRAME_SIZE - sizeof(struct xsk_tx_metadata)) +
+	    1,
 };
 
 struct tx {
@@ -83,7 +86,23 @@ static void kick(struct xsk *x)
 	}
 }
 
-static void put_desc(struct tx *t, const uint8_t *data, uint32_t len, bool more)
+/* Writes down before the frame at @data what the sender of @f left to be done.
+ * Returns the descriptor's flag for that. */
+static uint32_t leave_checksum(
+    const struct xsk *x, uint8_t *data, const struct frame *f)
+{
+	const struct xsk_tx_metadata m = {.flags = XDP_TXMD_FLAGS_CHECKSUM,
+	    .request = {.csum_start = f->offload.csum_start,
+		.csum_offset = f->offload.csum_offset}};
+
+	if (!(f->offload.bits & OFFLOAD_CSUM))
+		return 0;
+	memcpy(data - x->member.tx_metadata_len, &m, sizeof(m));
+	return XDP_TX_METADATA;
+}
+
+static void put_desc(
+    struct tx *t, const uint8_t *data, uint32_t len, uint32_t options)
 {
 	struct xsk *x = t->x;
 
@@ -91,7 +110,7 @@ static void put_desc(struct tx *t, const uint8_t *data, uint32_t len, bool more)
 	*xsk_ring_prod__tx_desc(&x->tx, t->at++) =
 	    (struct xdp_desc){.addr = (uint64_t)(data - x->pool->base),
 		.len = len,
-		.options = more ? XDP_PKT_CONTD : 0};
+		.options = options};
 	x->n_sending++;
 }
 
@@ -102,14 +121,22 @@ static bool has_room(struct xsk *x, uint32_t n_slots)
 	return xsk_ring_prod__reserve(&x->tx, n_slots, &at) == n_slots;
 }
 
+/* The mark of the buffer after which @left are still to come. */
+static uint32_t goes_on(uint32_t left)
+{
+	return left ? XDP_PKT_CONTD : 0;
+}
+
 static enum drop_reason send_in_place(struct tx *t, struct frame *f)
 {
-	if (!has_room(t->x, f->n_segs + 1u))
+	uint32_t left = f->n_segs;
+
+	if (!has_room(t->x, left + 1))
 		return DROP_TAIL_DROP;
-	put_desc(t, f->head, f->head_len, f->n_segs);
+	put_desc(t, f->head, f->head_len,
+	    leave_checksum(t->x, f->head, f) | goes_on(left));
 	for (unsigned i = 0; i < f->n_segs; i++)
-		put_desc(
-		    t, f->segs[i].data, f->segs[i].len, i + 1u < f->n_segs);
+		put_desc(t, f->segs[i].data, f->segs[i].len, goes_on(--left));
 	f->flags |= FRAME_TAKEN;
 	return DROP_NONE;
 }
@@ -141,8 +168,10 @@ static void read_bytes(struct reader *r, uint8_t *to, uint32_t n)
 
 static enum drop_reason send_copy(struct tx *t, const struct frame *f)
 {
-	uint32_t n = (f->len + POOL_FRAME_SIZE - 1) >> POOL_FRAME_SHIFT;
-	uint32_t slot[FRAME_LEN_MAX / POOL_FRAME_SIZE + 1], got = 0, left;
+	uint32_t before = t->x->member.tx_metadata_len;
+	uint32_t room = POOL_FRAME_SIZE - before;
+	uint32_t n = f->len <= room ? 1 : (f->len + room - 1) / room;
+	uint32_t slot[COPY_SLOTS_MAX], got = 0, left, options = 0;
 	struct reader r = {f, 0, f->head, f->head_len};
 	int64_t s = 0;
 
@@ -157,27 +186,45 @@ static enum drop_reason send_copy(struct tx *t, const struct frame *f)
 	}
 	left = f->len;
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t some = left < POOL_FRAME_SIZE ? left : POOL_FRAME_SIZE;
-		uint8_t *to = pool_data(t->x->pool, slot[i]);
+		uint32_t some = left < room ? left : room;
+		uint8_t *to = pool_data(t->x->pool, slot[i]) + before;
 
 		read_bytes(&r, to, some);
 		left -= some;
-		put_desc(t, to, some, left);
+		if (i == 0)
+			options = leave_checksum(t->x, to, f);
+		put_desc(t, to, some, options | goes_on(left));
+		options = 0;
 	}
 	t->w->counters->tx_copied++;
 	return DROP_NONE;
 }
 
+/* Whether @f can be sent from where it lies: it is ours, nobody else is to
+ * have it, and there is room before each buffer for what the kernel looks for
+ * there. */
+static bool lies_well(const struct xsk *x, const struct frame *f)
+{
+	uint32_t before = x->member.tx_metadata_len;
+
+	if (!(f->flags & FRAME_OWNED) || f->n_left != 1 ||
+	    f->n_segs >= x->max_bufs || pool_offset(x->pool, f->head) < before)
+		return false;
+	for (unsigned i = 0; i < f->n_segs; i++)
+		if (pool_offset(x->pool, f->segs[i].data) < before)
+			return false;
+	return true;
+}
+
 static enum drop_reason send_one(struct tx *t, struct frame *f)
 {
-	if (f->offload.bits & ~OFFLOAD_VALID)
+	uint8_t accepts = t->x->tx_checksum ? OFFLOAD_CSUM : 0;
+
+	if (f->offload.bits & ~(accepts | OFFLOAD_VALID))
 		return DROP_NO_OFFLOAD;
 	if (t->x->gone || !xsk_usable(t->x))
 		return DROP_PORT_DOWN;
-	if (f->flags & FRAME_OWNED && f->n_left == 1 &&
-	    f->n_segs < t->x->max_bufs)
-		return send_in_place(t, f);
-	return send_copy(t, f);
+	return lies_well(t->x, f) ? send_in_place(t, f) : send_copy(t, f);
 }
 
 void xsk_tx(

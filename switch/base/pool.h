@@ -109,6 +109,12 @@ static inline uint32_t pool_slot(const struct pool *pool, const uint8_t *p)
 	return (uint32_t)((size_t)(p - pool->base) >> POOL_FRAME_SHIFT);
 }
 
+/* How far into its slot @p lies. */
+static inline uint32_t pool_offset(const struct pool *pool, const uint8_t *p)
+{
+	return (uint32_t)(p - pool->base) & (POOL_FRAME_SIZE - 1);
+}
+
 /* Puts every slot of the owned frame @f back. */
 static inline void pool_put_frame(
     struct pool_cache *cache, const struct frame *f)

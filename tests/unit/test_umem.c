@@ -20,12 +20,13 @@ enum { SLOTS = 16384, RING = 2048, FD = 1 << 20 };
 
 static struct pool *pool;
 static struct err e;
-static int answer; /* errno of the next registrations */
+static int answer;  /* errno of the next registrations */
+static bool is_old; /* a kernel without metadata for what is sent */
 static unsigned n_registered;
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 {
-	const struct xdp_umem_reg *reg = value;
+	const struct umem_reg *reg = value;
 
 	if (fd < FD)
 		return (int)syscall(
@@ -37,7 +38,13 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
 	cr_assert_eq(reg->len, pool->size);
 	cr_assert_eq(reg->chunk_size, POOL_FRAME_SIZE);
 	cr_assert_eq(reg->headroom, 0);
-	cr_assert_eq(reg->flags, 0);
+	cr_assert_eq(reg->tx_metadata_len,
+	    reg->flags ? sizeof(struct xsk_tx_metadata) : 0);
+	if (is_old && reg->flags) {
+		errno = EINVAL;
+		return -1;
+	}
+	cr_assert(is_old || answer || reg->flags == XDP_UMEM_TX_METADATA_LEN);
 	n_registered += !answer;
 	errno = answer;
 	return answer ? -1 : 0;
@@ -118,6 +125,22 @@ Test(umem, one_that_failed_is_shared_by_nobody)
 
 	umem_leave(&a, pool, NULL);
 	JOIN(&a, 1, true, false, -1);
+}
+
+Test(umem, kernel_that_completes_no_checksums)
+{
+	struct umem_member a, b;
+
+	is_old = true;
+	JOIN(&a, 0, false, false, -1);
+	JOIN(&b, 1, false, false, 0);
+	cr_expect_eq(a.tx_metadata_len, 0);
+	cr_expect_eq(b.tx_metadata_len, 0);
+	is_old = false;
+	JOIN(&a, 2, true, false, -1);
+	JOIN(&b, 3, true, false, 2);
+	cr_expect_eq(a.tx_metadata_len, sizeof(struct xsk_tx_metadata));
+	cr_expect_eq(b.tx_metadata_len, sizeof(struct xsk_tx_metadata));
 }
 
 Test(umem, memory_that_may_not_be_locked)

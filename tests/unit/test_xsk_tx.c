@@ -569,3 +569,60 @@ Test(xsk_tx, memory_beyond_4_gib)
 	cr_assert_not(xsk_flush(&k->x, &k->w));
 	kernel_close(k);
 }
+
+/* Of a frame of 60 bytes, checksum field at 34 + 16. */
+static const struct offload undone = {
+    .bits = OFFLOAD_CSUM, .csum_start = 34, .csum_offset = 16};
+
+static void expect_asked(const struct kernel *k, uint32_t i)
+{
+	const struct xdp_desc *d = &k->in_flight[i];
+	struct xsk_tx_metadata m;
+
+	cr_assert_eq(d->options, XDP_TX_METADATA);
+	memcpy(&m, k->pool->base + d->addr - sizeof(m), sizeof(m));
+	cr_assert_eq(m.flags, XDP_TXMD_FLAGS_CHECKSUM);
+	cr_assert_eq(m.request.csum_start, undone.csum_start);
+	cr_assert_eq(m.request.csum_offset, undone.csum_offset);
+}
+
+Test(xsk_tx, checksum_is_asked_of_the_kernel)
+{
+	struct kernel *k = kernel_open(SLOTS);
+
+	k->x.member.tx_metadata_len = sizeof(struct xsk_tx_metadata);
+	k->x.tx_checksum = true;
+	kernel_make(k, 1, 60)->offload = undone;
+	borrow(k, 2, 30)->offload = undone;
+	kernel_tx(k);
+	cr_assert_eq(k->counters.tx_packets, 2);
+	cr_assert_eq(k->counters.tx_copied, 1);
+	expect_asked(k, 0);
+	expect_asked(k, 1);
+}
+
+Test(xsk_tx, checksum_that_nobody_completes)
+{
+	struct kernel *k = kernel_open(SLOTS);
+
+	kernel_make(k, 1, 60)->offload = undone;
+	expect_drops(k, DROP_NO_OFFLOAD, 1);
+	expect_works(k);
+}
+
+/* The kernel takes no buffer that begins where its metadata would lie. */
+Test(xsk_tx, no_room_before_a_buffer)
+{
+	struct kernel *k = kernel_open(SLOTS);
+	struct frame *f = kernel_make(k, 1, 60);
+
+	k->x.member.tx_metadata_len = sizeof(struct xsk_tx_metadata);
+	memmove(f->head - pool_offset(k->pool, f->head), f->head, 60);
+	f->head -= pool_offset(k->pool, f->head);
+	kernel_tx(k);
+	expect_sent(k, 0, 1, 60);
+	cr_assert_eq(k->counters.tx_copied, 1);
+	cr_assert_eq(pool_offset(k->pool, k->pool->base + k->in_flight[0].addr),
+	    sizeof(struct xsk_tx_metadata));
+	expect_works(k);
+}

@@ -360,7 +360,9 @@ static inline void kernel_send(struct kernel *k, unsigned max)
 			break;
 		assert(d->addr < k->pool->size);
 		assert(d->len && offset + d->len <= POOL_FRAME_SIZE);
-		assert(!(d->options & ~(uint32_t)XDP_PKT_CONTD));
+		assert(!(
+		    d->options & ~(uint32_t)(XDP_PKT_CONTD | XDP_TX_METADATA)));
+		assert(offset >= k->x.member.tx_metadata_len);
 		assert(k->pool->holder[d->addr >> POOL_FRAME_SHIFT] ==
 		       k->x.member.tx_holder);
 		k->in_flight[k->n_in_flight++] = *d;
