@@ -74,7 +74,7 @@ struct xsk {
 	struct xsk_ring_prod tx __attribute__((aligned(64)));
 	struct xsk_ring_cons completion;
 	uint32_t n_sending;   /* slots lent to it */
-	uint64_t progress_at; /* when one came back or the first went, cycles */
+	uint64_t progress_at; /* when one came back or a look began, cycles */
 	uint64_t looked_at;   /* when we last looked for that */
 	bool gone; /* the card is: nothing can be sent, until xsk_revive() */
 

@@ -236,8 +236,6 @@ void xsk_tx(
 
 	reap(x, w);
 	begin = t.at = x->tx.cached_prod;
-	if (!x->n_sending)
-		x->progress_at = w->now;
 	for (unsigned i = 0; i < n; i++) {
 		enum drop_reason why = send_one(&t, f[i]);
 

@@ -305,8 +305,8 @@ Test(xsk_rx, frame_of_too_many_fragments)
 	kernel_receive(k, FRAME_SEGS_MAX + 100, 100, 100);
 	expect_drop(k, FRAME_SEGS_MAX + 2, DROP_RX_MALFORMED,
 	    100 * (FRAME_SEGS_MAX + 1));
-	kernel_poll(k);
-	kernel_poll(k);
+	while (kernel_poll(k))
+		cr_assert_eq(k->batch.n, 0);
 	cr_assert_eq(k->counters.rx_packets, 1);
 	expect_recovered(k);
 }
@@ -526,7 +526,7 @@ Test(xsk_rx, memory_beyond_4_gib)
 		cr_assert_eq(k->batch.n, BATCH_MAX);
 		for (unsigned i = 0; i < BATCH_MAX; i++) {
 			cr_assert_gt(
-			    k->batch.f[i].head - k->pool->base, wanted);
+			    kernel_addr(k, k->batch.f[i].head), wanted);
 			kernel_check_frame(&k->batch.f[i], 60);
 		}
 	}

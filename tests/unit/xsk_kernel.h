@@ -11,7 +11,7 @@
  * start just before they wrap.
  *
  * Life: kernel_open, kernel_close, which looks that every slot is somewhere
- * once.  Threads: one.  Include it once in a program.
+ * once; or start and stop, with memory that stays.  Threads: one.  Include it once in a program.
  */
 #ifndef TESTS_UNIT_XSK_KERNEL_H
 #define TESTS_UNIT_XSK_KERNEL_H
@@ -58,6 +58,7 @@ struct kernel {
 	struct batch batch;
 
 	/* What a test may change. */
+	bool honest;	/* it kept the rules, and holds the driver to them */
 	int send_errno; /* sendto() fails with it */
 	unsigned budget;
 	uint32_t n_held; /* slots that the test has got from the cache */
@@ -90,16 +91,11 @@ static inline void kernel_raise(struct port *port)
 	} while (0)
 
 /* A socket in copy mode, of frames of several buffers, which wants to be
- * woken for every frame; the test changes k->x after. */
-static inline struct kernel *kernel_open(size_t n_slots)
+ * woken for every frame; the test changes k->x after.  All of @pool is free. */
+static inline void kernel_start(struct kernel *k, struct pool *pool)
 {
-	struct kernel *k = aligned_alloc(64, sizeof(*k));
-
-	if (!k)
-		abort();
 	memset(k, 0, sizeof(*k));
-	if (pool_open(&k->pool, n_slots * POOL_FRAME_SIZE, NULL))
-		abort();
+	k->pool = pool;
 	pool_cache_init(&k->cache, k->pool, 0);
 	k->env.raise = kernel_raise;
 	k->port.env = &k->env;
@@ -117,17 +113,19 @@ static inline struct kernel *kernel_open(size_t n_slots)
 	KERNEL_RING(&k->x.tx, &k->tx, desc, XSK_RING_SIZE);
 	k->tx.flags = XDP_RING_NEED_WAKEUP;
 	k->budget = KERNEL_BUDGET;
+	k->honest = true;
 	kernel = k;
-	return k;
 }
 
-static inline uint32_t kernel_n_lent(const struct kernel *k, uint16_t holder)
+static inline struct kernel *kernel_open(size_t n_slots)
 {
-	uint32_t n = 0;
+	struct kernel *k = aligned_alloc(64, sizeof(*k));
+	struct pool *pool;
 
-	for (uint32_t slot = 0; slot < k->pool->n_slots; slot++)
-		n += k->pool->holder[slot] == holder;
-	return n;
+	if (!k || pool_open(&pool, n_slots * POOL_FRAME_SIZE, NULL))
+		abort();
+	kernel_start(k, pool);
+	return k;
 }
 
 /* Slots of the owned frames of the batch that nobody took. */
@@ -145,14 +143,15 @@ static inline uint32_t kernel_n_in_batch(const struct kernel *k)
 /* Every slot is free, cached, lent, in the batch, or the test's. */
 static inline void kernel_check(const struct kernel *k)
 {
-	uint32_t rx = kernel_n_lent(k, KERNEL_RX_HOLDER);
-	uint32_t tx = kernel_n_lent(k, KERNEL_TX_HOLDER);
+	uint32_t n[3] = {0}; /* of each holder */
 
-	assert(rx == k->x.n_filled);
-	assert(tx == k->x.n_sending);
-	assert(pool_n_free(k->pool) + k->cache.n + rx + tx +
-		   kernel_n_in_batch(k) + k->n_held ==
-	       k->pool->n_slots);
+	for (uint32_t slot = 0; slot < k->pool->n_slots; slot++)
+		n[k->pool->holder[slot]]++;
+	assert(n[KERNEL_RX_HOLDER] == k->x.n_filled);
+	assert(n[KERNEL_TX_HOLDER] == k->x.n_sending);
+	assert(pool_n_free(k->pool) + k->cache.n + kernel_n_in_batch(k) +
+		   k->n_held ==
+	       n[POOL_OURS]);
 }
 
 /* What was not taken of the batch goes back. */
@@ -165,10 +164,12 @@ static inline void kernel_done(struct kernel *k)
 	k->batch.n = k->batch.n_segs = 0;
 }
 
-static inline void kernel_close(struct kernel *k)
+/* What was lent and what is left in all is each slot once.  Then all is free
+ * again, in order, but for what the test has. */
+static inline void kernel_stop(struct kernel *k)
 {
-	uint8_t *seen = calloc(k->pool->n_slots, 1);
-	uint32_t n = 0;
+	uint32_t n_slots = k->pool->n_slots, n = 0;
+	uint8_t *seen = calloc(n_slots, 1);
 	int64_t slot;
 
 	kernel_check(k);
@@ -178,12 +179,26 @@ static inline void kernel_close(struct kernel *k)
 		assert(k->pool->holder[slot] == POOL_OURS);
 		n++;
 	}
-	assert(
-	    n + k->x.n_filled + k->x.n_sending + k->n_held == k->pool->n_slots);
+	for (uint32_t i = 0; i < n_slots; i++) {
+		bool lent = pool_return(k->pool, i, KERNEL_RX_HOLDER) ||
+			    pool_return(k->pool, i, KERNEL_TX_HOLDER);
+
+		assert(!lent || !seen[i]);
+		n += lent;
+		if (lent || seen[i])
+			pool_put(&k->cache, i);
+	}
+	assert(n + k->n_held == n_slots);
+	pool_cache_fini(&k->cache);
 	free(seen);
+	kernel = NULL;
+}
+
+static inline void kernel_close(struct kernel *k)
+{
+	kernel_stop(k);
 	pool_close(k->pool);
 	free(k);
-	kernel = NULL;
 }
 
 /* One poll, of the batch emptied. */
@@ -208,8 +223,8 @@ static inline uint64_t kernel_take_fill(struct kernel *k)
 	assert(k->fill.producer - k->fill.consumer <= XSK_RING_SIZE);
 	addr = k->fill.addr[k->fill.consumer++ % XSK_RING_SIZE];
 	assert(addr % POOL_FRAME_SIZE == 0 && addr < k->pool->size);
-	assert(
-	    k->pool->holder[addr >> POOL_FRAME_SHIFT] == k->x.member.rx_holder);
+	assert(!k->honest ||
+	       k->pool->holder[addr >> POOL_FRAME_SHIFT] == KERNEL_RX_HOLDER);
 	return addr + XDP_PACKET_HEADROOM;
 }
 
@@ -218,6 +233,12 @@ static inline void kernel_give(
 {
 	k->rx.desc[k->rx.producer++ % XSK_RING_SIZE] =
 	    (struct xdp_desc){addr, len, options};
+}
+
+/* The address by which the kernel knows @data. */
+static inline uint64_t kernel_addr(const struct kernel *k, const uint8_t *data)
+{
+	return (uint64_t)(data - k->pool->base);
 }
 
 /* Byte @i of a test frame. */
@@ -363,8 +384,9 @@ static inline void kernel_send(struct kernel *k, unsigned max)
 		assert(!(
 		    d->options & ~(uint32_t)(XDP_PKT_CONTD | XDP_TX_METADATA)));
 		assert(offset >= k->x.member.tx_metadata_len);
-		assert(k->pool->holder[d->addr >> POOL_FRAME_SHIFT] ==
-		       k->x.member.tx_holder);
+		assert(!k->honest ||
+		       k->pool->holder[d->addr >> POOL_FRAME_SHIFT] ==
+			   KERNEL_TX_HOLDER);
 		k->in_flight[k->n_in_flight++] = *d;
 		k->tx.consumer++;
 	}
