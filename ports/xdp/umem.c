@@ -115,14 +115,28 @@ int umem_join(struct umem_member *member, struct err *e)
 
 static int end_rest(sd_event_source *source, uint64_t usec, void *userdata)
 {
-	struct rest *rest = userdata;
+	const struct rest *rest = userdata;
 
-	(void)source;
 	(void)usec;
 	pool_recover(rest->pool, rest->rx_holder);
 	pool_recover(rest->pool, rest->tx_holder);
 	taken[(rest->rx_holder - 1) / 2] = false;
-	free(rest);
+	sd_event_source_set_floating(source, false); /* nobody has it: freed */
+	return 0;
+}
+
+/* The loop has the source, and the source @rest. */
+static int rest_for_a_while(struct rest *rest, sd_event *event)
+{
+	sd_event_source *source;
+	int rc = sd_event_add_time_relative(event, &source, CLOCK_MONOTONIC,
+	    UMEM_REST_MS * 1000u, 0, end_rest, rest);
+
+	if (rc < 0)
+		return rc;
+	sd_event_source_set_destroy_callback(source, free);
+	sd_event_source_set_floating(source, true);
+	sd_event_source_unref(source);
 	return 0;
 }
 
@@ -143,8 +157,7 @@ void umem_leave(struct umem_member *member, struct pool *pool, sd_event *event)
 		    (struct rest){pool, member->rx_holder, member->tx_holder};
 	/* Better lost than used while a card may write to it; at the end of
 	 * the event loop nobody misses it. */
-	if (!rest || sd_event_add_time_relative(event, NULL, CLOCK_MONOTONIC,
-			 UMEM_REST_MS * 1000u, 0, end_rest, rest) < 0)
+	if (!rest || rest_for_a_while(rest, event) < 0)
 		free(rest);
 }
 
