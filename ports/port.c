@@ -52,6 +52,22 @@ void port_set_state(
 	va_end(ap);
 }
 
+struct json_object *port_offload_names(uint8_t bits)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} names[] = {{OFFLOAD_CSUM, "csum"}, {OFFLOAD_TSO4, "tso4"},
+	    {OFFLOAD_TSO6, "tso6"}, {OFFLOAD_ECN, "ecn"}, {OFFLOAD_USO, "uso"}};
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (bits & names[i].bit)
+			json_object_array_add(
+			    list, json_object_new_string(names[i].name));
+	return list;
+}
+
 int64_t port_param_int(
     struct json_object *params, const char *key, int64_t otherwise)
 {

@@ -175,6 +175,10 @@ const char *port_state_name(enum port_state state);
 void port_set_state(struct port *port, enum port_state state,
     const char *reason_fmt, ...) __attribute__((format(printf, 3, 4)));
 
+/* "csum", "tso4", ... for @bits (enum offload_bit), a JSON array that is the
+ * caller's. */
+struct json_object *port_offload_names(uint8_t bits);
+
 /* Typed access to @params: the value, or @otherwise if the key is absent. */
 int64_t port_param_int(
     struct json_object *params, const char *key, int64_t otherwise);

@@ -14,11 +14,13 @@
 /* What a frame measures on the link: the segments of a GSO frame count. */
 static uint32_t link_len(const struct frame *f)
 {
+	uint32_t len = f->len;
+
 	if (f->offload.gso_size)
-		return (uint32_t)f->offload.hdr_len + f->offload.gso_size;
+		len = (uint32_t)f->offload.hdr_len + f->offload.gso_size;
 	if (eth_type_is_vlan(eth_be16(f->head + 2 * ETH_ADDR_LEN)))
-		return f->len - ETH_VLAN_LEN;
-	return f->len;
+		len -= ETH_VLAN_LEN;
+	return len;
 }
 
 static enum drop_reason check_egress(

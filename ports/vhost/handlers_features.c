@@ -41,6 +41,7 @@ static uint64_t offered(const struct vhost_port *p)
 	       BIT(VHOST_NET_F_CTRL_VQ) | BIT(VHOST_NET_F_CTRL_RX) |
 	       BIT(VHOST_NET_F_GUEST_ANNOUNCE) |
 	       BIT(VHOST_F_PROTOCOL_FEATURES) |
+	       (p->offload ? vhost_offload_features() : 0) |
 	       (p->n_queues > 1 ? BIT(VHOST_NET_F_MQ) : 0) |
 	       (mtu_is_given(p) ? BIT(VHOST_NET_F_MTU) : 0);
 }
@@ -86,7 +87,8 @@ static bool any_ring_runs(const struct vhost_port *p)
 }
 
 /* QEMU repeats the features for each pair of queues, when the first pair runs
- * already; what a running ring looks like cannot change. */
+ * already; what a running ring looks like, and what may lie in it, cannot
+ * change. */
 enum vhost_outcome vhost_handle_set_features(
     struct vhost_port *p, struct vhost_message *m)
 {
@@ -102,6 +104,7 @@ enum vhost_outcome vhost_handle_set_features(
 		return vhost_close(
 		    p, "features", "features change while a ring runs");
 	p->features = wanted;
+	p->port.accepts = vhost_offloads_taken(wanted);
 	p->has_features = true;
 	vhost_session_expect_memory(p);
 	return vhost_rings_resume(p);

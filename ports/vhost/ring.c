@@ -187,7 +187,7 @@ static void start(struct vhost_port *p, unsigned i, const struct part part[3])
 	vq->mergeable = vhost_port_has(p, VHOST_NET_F_MRG_RXBUF);
 	vq->indirect = vhost_port_has(p, VHOST_F_INDIRECT_DESC);
 	vq->event_idx = vhost_port_has(p, VHOST_F_EVENT_IDX);
-	vq->allowed = 0;
+	vq->allowed = vhost_offloads_sent(p->features);
 	vq->hdr_len = modern || vq->mergeable ? VIRTIO_NET_HDR_LEN
 					      : VIRTIO_NET_HDR_LEN_LEGACY;
 	virtq_start(vq, first_index(ring));

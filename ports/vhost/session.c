@@ -81,6 +81,7 @@ void vhost_session_fini(struct vhost_port *p)
 	vhost_memory_free(p->mem, NULL);
 	p->mem = NULL;
 	p->features = p->protocol_features = 0;
+	p->port.accepts = 0;
 	p->has_features = false;
 	p->status = 0;
 	p->guest_mtu = 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ports/vhost/features.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
 
@@ -94,6 +95,22 @@ static void add_u64(struct json_object *out, const char *key, uint64_t value)
 	json_object_object_add(out, key, json_object_new_uint64(value));
 }
 
+static void add_bool(struct json_object *out, const char *key, bool value)
+{
+	json_object_object_add(out, key, json_object_new_boolean(value));
+}
+
+/* What the machine takes undone, and what it may leave undone. */
+static void show_offloads(const struct vhost_port *p, struct json_object *out)
+{
+	if (!p->has_features)
+		return;
+	json_object_object_add(
+	    out, "offloads", port_offload_names(p->port.accepts));
+	json_object_object_add(out, "offloads_sent",
+	    port_offload_names(vhost_offloads_sent(p->features)));
+}
+
 static void show_ring(
     const struct vhost_ring *ring, unsigned i, struct json_object *out)
 {
@@ -123,6 +140,8 @@ static void vhost_show(struct port *port, struct json_object *out)
 	add_str(out, "peer", p->peer);
 	snprintf(text, sizeof(text), "0x%" PRIx64, p->features);
 	add_str(out, "features", text);
+	add_bool(out, "offload", p->offload);
+	show_offloads(p, out);
 	add_str(out, "ring", "split");
 	add_u64(out, "mem_regions", p->mem ? p->mem->n : 0);
 	add_str(out, "group", access->group);
@@ -237,6 +256,7 @@ static int vhost_open(struct port **port, const struct port_env *env,
 	p = new_port(env, name, (unsigned)n);
 	if (!p)
 		return err_set(e, -ENOMEM, "no memory for a port");
+	p->offload = port_param_bool(params, "offload", true);
 	rc = vhost_bell_get(e);
 	if (rc)
 		goto free_port;

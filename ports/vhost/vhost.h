@@ -43,6 +43,7 @@ struct vhost_port {
 	uint16_t guest_mtu;	  /* NET_SET_MTU, 0: none */
 	struct vhost_memory *mem; /* NULL: none yet */
 
+	bool offload;		 /* the features are offered */
 	unsigned n_queues;	 /* pairs */
 	struct vhost_ring *ring; /* [2 * n_queues] */
 
