@@ -15,12 +15,12 @@
  *  - UFO is not offered: it would have the receiver make fragments.
  *  - CTRL_GUEST_OFFLOADS is not ours to offer.  The control queue is the front
  *    end's, and vhost-user has no message that says what went over it: QEMU
- *    (7.2 to this day) offers the feature to its guest by itself, acknowledges
+ *    (7.2 and later) offers the feature to its guest by itself, acknowledges
  *    the command and tells nobody.  The guest goes on getting what it took
  *    when it negotiated.  Linux takes it whatever it has switched off, as it
- *    has to for what is in its ring at that moment; only where it runs an XDP
- *    program it drops large and unsummed frames, and such a machine wants
- *    guest_csum=off among its properties, or `offload off`.
+ *    has to for what is in its ring at that moment; only while it runs an XDP
+ *    program does it drop large and unsummed frames, and such a machine wants
+ *    guest_csum=off among its device's properties, or `offload off`.
  *  - QEMU does not come back to a back end that offers less than its guest
  *    took.  So what is offered depends on the port's options alone, and a
  *    machine whose port loses `offload` has to be started anew.

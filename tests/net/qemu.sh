@@ -151,10 +151,16 @@ guest() {
 	return 124
 }
 
-# Whether guest $1 counts no error on its interface and its kernel complains of
-# nothing; shows what there is.
+# Whether guest $1 counts no error on its interface and no packet that was
+# damaged, and its kernel complains of nothing; shows what there is.
 guest_no_errors() {
-	guest "$1" 'cd /sys/class/net/eth0/statistics
+	guest "$1" 'awk "seen[\$1]++ {
+			for (i = 2; i <= NF; i++)
+				if (name[\$1, i] ~ /^In(Err|Hdr|Csum)/ && \$i)
+					bad = bad \$1 name[\$1, i] \" \" \$i \" \"
+		} { for (i = 2; i <= NF; i++) name[\$1, i] = \$i }
+		END { print bad; exit bad != \"\" }" /proc/net/snmp || exit 1
+		cd /sys/class/net/eth0/statistics
 		grep . *_errors *_packets tx_dropped | grep -v :0
 		! grep -qv "^0$" *_errors tx_dropped || exit 1
 		! dmesg | grep -E "BUG: |virtio.*(bad|broken|fail)| stall"'

@@ -6,8 +6,10 @@
 # Three pairs, because a virtio driver is a different program with each set of
 # features: an ordinary guest with one that has two queues, a guest without
 # mergeable buffers with one that knows only the legacy device, and two with
-# jumbo frames.  Each pair has ports of its own on the one bridge, so that the
-# frames of the whole test are accounted for together at the end.
+# jumbo frames.  All of them hand each other large unsummed frames; then three
+# guests that differ in what they take do not.  Everyone has a port of its own
+# on the one bridge, so that the frames of the whole test are accounted for
+# together at the end.
 
 . "${0%/*}/lib.sh"
 . "${0%/*}/qemu.sh"
@@ -40,10 +42,49 @@ pings() {
 streams() {
 	local from=$1 to=$2 rate
 	shift 2
-	guest -t 30 "$from" iperf3 -f m -t 1 -c "$to" "$@" | tee "$T/iperf.log"
+	[ "$1" = -n ] || set -- -t 1 "$@"
+	guest -t 30 "$from" iperf3 -f m -c "$to" "$@" | tee "$T/iperf.log"
 	rate=$(sed -n 's/.* \([0-9]*\)[.0-9]* Mbits.*receiver.*/\1/p' \
 		"$T/iperf.log")
 	[ -n "$rate" ] && [ "$rate" -ge 10 ]
+}
+
+# Prints counter $2 of port $1.
+counter() {
+	swctl -j -s port show "$1" | jq ".[0].$2"
+}
+
+# Whether ports "$@" sent frames as they came, undone, and on average larger
+# than any packet.
+untouched() {
+	local port bytes packets
+	for port; do
+		bytes=$(counter "$port" tx_bytes)
+		packets=$(counter "$port" tx_packets)
+		echo "$port: $packets frames, $((bytes / packets)) bytes each"
+		[ "$(counter "$port" tx_segments)" = 0 ] &&
+			[ "$(counter "$port" passed_through)" -gt 0 ] &&
+			[ $((bytes / packets)) -gt \
+				$((14 + $(counter "$port" mtu))) ] || return 1
+	done
+}
+
+# Whether counters "$3".. of port $2 grow while guest $1 streams to it at
+# 10.0.0.N, where the port is vmN, and the others of the two do not.
+moves() {
+	local from=$1 port=$2 key before after wanted=" ${*:3} "
+	before="$(counter "$port" tx_segments) $(counter "$port" passed_through)"
+	streams "$from" "10.0.0.${port#vm}" -n 8M || return 1
+	after="$(counter "$port" tx_segments) $(counter "$port" passed_through)"
+	for key in tx_segments passed_through; do
+		echo "$port: $key from ${before%% *} to ${after%% *}"
+		if [[ $wanted == *" $key "* ]]; then
+			[ "${after%% *}" -gt $((${before%% *} + 10)) ]
+		else
+			[ "${after%% *}" = "${before%% *}" ]
+		fi || return 1
+		before=${before#* } after=${after#* }
+	done
 }
 
 # Everything two guests $1 (10.0.0.$2) and $3 (10.0.0.$4) of kind $5 must do,
@@ -56,6 +97,7 @@ pair() {
 	guest "$b" 'iperf3 -s -D >/dev/null; sleep 0.3'
 	check "$kind: TCP there" streams "$a" "$b_ip"
 	check "$kind: TCP back" streams "$a" "$b_ip" -R
+	check "$kind: large frames pass untouched" untouched "$a" "$b"
 	check "$kind: no errors in $a" guest_no_errors "$a"
 	check "$kind: no errors in $b" guest_no_errors "$b"
 }
@@ -93,6 +135,48 @@ guest_start vm6 "$T/vhost/vm6" addr=10.0.0.6/24 dev=host_mtu=9000
 pair vm5 5 vm6 6 "jumbo" 8972
 guest_stop vm5
 guest_stop vm6
+
+# What a guest leaves undone is its own business and may change at any moment.
+sets() {
+	guest "$1" ethtool -K eth0 "${@:2}"
+}
+
+all_ready() {
+	local name
+	for name; do
+		guest_wait "$name" || return 1
+		guest "$name" 'iperf3 -s -D >/dev/null' || return 1
+	done
+}
+
+check "ports with offload and without" add_ports vm7 vm8
+check "a port with offload off" \
+	swctl port add vm9 type vhost-user offload off
+guest_start vm7 "$T/vhost/vm7" addr=10.0.0.7/24
+guest_start vm8 "$T/vhost/vm8" addr=10.0.0.8/24 \
+	dev=guest_tso4=off,guest_tso6=off,guest_ecn=off
+guest_start vm9 "$T/vhost/vm9" addr=10.0.0.9/24
+check "offloads: all boot" all_ready vm7 vm8 vm9
+check "offloads: cut for who sums itself" \
+	moves vm7 vm8 tx_segments passed_through
+check "offloads: cut and summed for who does neither" moves vm7 vm9 tx_segments
+check "offloads: finished frames from there" moves vm9 vm7
+check "offloads: who takes less may send as much" moves vm8 vm7 passed_through
+check "offloads: a receiver switches them off" \
+	sets vm7 rx-gro-hw off gro off
+check "offloads: and still gets large frames" moves vm8 vm7 passed_through
+check "offloads: a sender switches segmentation off" \
+	sets vm8 tso off gso off
+check "offloads: and sends unsummed packets" moves vm8 vm7 passed_through
+check "offloads: that are summed for others" moves vm8 vm9
+check "offloads: a sender switches checksums off" sets vm8 tx off
+check "offloads: and sends finished frames" moves vm8 vm7
+check "offloads: a sender switches all on again" sets vm8 tx on tso on gso on
+check "offloads: and has its frames cut" moves vm8 vm9 tx_segments
+for name in vm7 vm8 vm9; do
+	check "offloads: no errors in $name" guest_no_errors $name
+	guest_stop $name
+done
 
 check "every frame is accounted for" conserved br0
 check "the switch ends well" stop_swd
