@@ -65,7 +65,7 @@ struct counters {
 	uint64_t tx_packets, tx_bytes;
 	uint64_t tx_copied; /* of tx_packets: those whose bytes were copied */
 	uint64_t tx_segments, tx_merged;
-	uint64_t passed_through; /* sent with something left to be done */
+	uint64_t passed_through; /* tx was given it with something undone */
 	uint64_t flooded; /* copies beyond the first of frames taken in here */
 	uint64_t drops[DROP_N];
 };

@@ -154,7 +154,7 @@ int netdev_connect(struct netdev *d)
 
 	if (!err)
 		err = frontend_negotiate(&d->fe,
-		    NETDEV_FEATURES & ~d->config.without,
+		    (NETDEV_FEATURES & ~d->config.without) | d->config.offloads,
 		    NETDEV_PROTOCOL & ~d->config.protocol_without);
 	if (!err)
 		err = confirm_features(d);

@@ -37,6 +37,26 @@
 	    NETDEV_BIT(VIRTIO_RING_F_EVENT_IDX) |                              \
 	    NETDEV_BIT(VIRTIO_F_ANY_LAYOUT))
 
+/* What a kernel's header may be too old for (virtio 1.2, 5.1.3 and 5.1.6). */
+enum {
+	NETDEV_F_GUEST_USO4 = 54,
+	NETDEV_F_GUEST_USO6 = 55,
+	NETDEV_F_HOST_USO = 56,
+	NETDEV_GSO_UDP_L4 = 5,
+};
+
+/* What a card asks for in addition to send, or to take, frames undone. */
+#define NETDEV_SENDS                                                           \
+	(NETDEV_BIT(VIRTIO_NET_F_CSUM) | NETDEV_BIT(VIRTIO_NET_F_HOST_TSO4) |  \
+	    NETDEV_BIT(VIRTIO_NET_F_HOST_TSO6) |                               \
+	    NETDEV_BIT(VIRTIO_NET_F_HOST_ECN) | NETDEV_BIT(NETDEV_F_HOST_USO))
+#define NETDEV_TAKES                                                           \
+	(NETDEV_BIT(VIRTIO_NET_F_GUEST_CSUM) |                                 \
+	    NETDEV_BIT(VIRTIO_NET_F_GUEST_TSO4) |                              \
+	    NETDEV_BIT(VIRTIO_NET_F_GUEST_TSO6) |                              \
+	    NETDEV_BIT(VIRTIO_NET_F_GUEST_ECN) |                               \
+	    NETDEV_BIT(NETDEV_F_GUEST_USO4) | NETDEV_BIT(NETDEV_F_GUEST_USO6))
+
 #define NETDEV_PROTOCOL                                                        \
 	(NETDEV_BIT(VU_PROTOCOL_MQ) | NETDEV_BIT(VU_PROTOCOL_RARP) |           \
 	    NETDEV_BIT(VU_PROTOCOL_REPLY_ACK) |                                \
@@ -59,6 +79,7 @@ struct netdev_config {
 	unsigned pairs;		   /* 0: 1 */
 	unsigned ring_size;	   /* 0: 256 */
 	uint64_t without;	   /* of NETDEV_FEATURES */
+	uint64_t offloads;	   /* of NETDEV_SENDS and NETDEV_TAKES */
 	uint64_t protocol_without; /* of NETDEV_PROTOCOL */
 	uint32_t frame_max;	   /* longest frame sent, bytes; 0: 1522 */
 	uint32_t rx_size;	   /* of a receive buffer; 0: fits frame_max */

@@ -251,6 +251,30 @@ static int take_buffer(struct netdev *d, struct netdev_queue *q, uint32_t skip,
 	return got;
 }
 
+/* Whether what @h says is left to be done was asked for. */
+static bool is_agreed(const struct netdev *d, const struct virtio_net_hdr *h)
+{
+	const struct frontend *f = &d->fe;
+
+	if (h->flags && !frontend_has(f, VIRTIO_NET_F_GUEST_CSUM))
+		return false;
+	if (h->gso_type & VIRTIO_NET_HDR_GSO_ECN &&
+	    !frontend_has(f, VIRTIO_NET_F_GUEST_ECN))
+		return false;
+	switch (h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+	case VIRTIO_NET_HDR_GSO_NONE:
+		return true;
+	case VIRTIO_NET_HDR_GSO_TCPV4:
+		return frontend_has(f, VIRTIO_NET_F_GUEST_TSO4);
+	case VIRTIO_NET_HDR_GSO_TCPV6:
+		return frontend_has(f, VIRTIO_NET_F_GUEST_TSO6);
+	case NETDEV_GSO_UDP_L4:
+		return frontend_has(f, NETDEV_F_GUEST_USO4) &&
+		       frontend_has(f, NETDEV_F_GUEST_USO6);
+	}
+	return false;
+}
+
 /* How many buffers the frame has, by the header just read; 0: nonsense. */
 static unsigned check_header(struct netdev *d)
 {
@@ -258,8 +282,7 @@ static unsigned check_header(struct netdev *d)
 	unsigned n =
 	    d->hdr_len == sizeof(d->rx_hdr) ? d->rx_hdr.num_buffers : 1;
 
-	if (n && (d->mergeable || n == 1) && !h->gso_type &&
-	    !(h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM))
+	if (n && (d->mergeable || n == 1) && is_agreed(d, h))
 		return n;
 	d->faults.rx_header++;
 	return 0;
