@@ -788,3 +788,54 @@ Test(split, case_93_flags_never_negotiated)
 		gso.flags = 0;
 	}
 }
+
+/* A TCP segment of 64 KB in a header and 17 pages, as Linux has it. */
+static struct ring *large(uint8_t allowed)
+{
+	static const uint8_t tcp[] = {0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2,
+	    0x08, 0x00, 0x45, 0, 0xff, 0xff, 0, 1, 0, 0, 64, 6, 0, 0, 10, 0, 0,
+	    1, 10, 0, 0, 2, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10};
+	const struct virtio_net_hdr hdr = {.flags = 1,
+	    .gso_type = 1,
+	    .hdr_len = 54,
+	    .gso_size = 1448,
+	    .csum_start = 34,
+	    .csum_offset = 16};
+	struct ring *r = ring_open(256);
+	uint32_t left = 14 + 65535 - 54;
+
+	r->vq.allowed = allowed;
+	ring_frame(r, BUFS, 54);
+	ring_write(r, BUFS, &hdr, HDR);
+	ring_write(r, BUFS + HDR, tcp, sizeof(tcp));
+	ring_desc(r, 0, BUFS, HDR + 54, N, 1);
+	for (uint16_t i = 1; left; i++) {
+		uint32_t n = left < 4096 ? left : 4096;
+
+		left -= n;
+		ring_desc(r, i, BUFS + 0x2000 * i, n, left ? N : 0, i + 1);
+	}
+	ring_offer(r, 0);
+	return r;
+}
+
+Test(split, takes_large_frames_of_who_may_send_them)
+{
+	enum { TSO = OFFLOAD_CSUM | OFFLOAD_TSO4 };
+	struct ring *r = large(TSO);
+	const struct frame *f = &batch.f[0];
+
+	cr_assert_eq(rx(r), 1);
+	cr_assert_eq(batch.n, 1);
+	cr_assert_eq(f->len, 14 + 65535);
+	cr_assert_eq(f->head_len, FRAME_HEAD_MAX);
+	cr_assert_eq(f->n_segs, 16);
+	cr_assert_eq(f->offload.bits, TSO);
+	cr_assert_eq(f->offload.gso_size, 1448);
+	cr_assert_eq(f->offload.hdr_len, 54);
+	ring_close(r);
+	expect_one_drop(large(OFFLOAD_CSUM), DROP_BAD_GSO, 14 + 65535);
+	expect_one_drop(large(0), DROP_BAD_CSUM, 14 + 65535);
+	expect_one_drop(
+	    large((uint8_t)~OFFLOAD_TSO4), DROP_BAD_GSO, 14 + 65535);
+}

@@ -794,3 +794,39 @@ Test(split_tx, case_94_offload_state_only_to_who_accepts_it)
 		ring_close(r);
 	}
 }
+
+/* A frame of 64 KB in buffers of a packet each, as a Linux guest has them that
+ * received nothing but packets so far: 44 of them, or none. */
+Test(split_tx, case_73_a_large_frame_takes_many_buffers_or_none)
+{
+	enum { SIZE = 1526, LEN = 65549, NEEDED = (HDR + LEN - 1) / SIZE + 1 };
+	struct ring *r = ring_open(256);
+	struct area buf[NEEDED];
+
+	r->vq.mergeable = true;
+	for (unsigned i = 0; i < NEEDED; i++)
+		buf[i] = (struct area){BUFS + i * 0x800u, SIZE};
+	for (uint16_t i = 0; i + 1 < NEEDED; i++)
+		ring_offer_one(r, i, buf[i].gpa, SIZE, W);
+	send_len(r, LEN);
+	expect_dropped(r, DROP_GUEST_RING_FULL, 1);
+	r->counters = (struct counters){0};
+	ring_offer_one(r, NEEDED - 1, buf[NEEDED - 1].gpa, SIZE, W);
+	send_len(r, LEN);
+	cr_assert_eq(r->counters.tx_packets, 1);
+	expect_frame(r, buf, NEEDED, LEN, NEEDED);
+	cr_assert_eq(r->used->idx, NEEDED);
+	ring_close(r);
+}
+
+/* The same in what a Linux guest gives that takes large frames and does not
+ * merge buffers: a header, the rest of its page, and 17 pages. */
+Test(split_tx, a_large_frame_takes_a_chain_of_pages)
+{
+	struct area buf[19] = {{BUFS, HDR}, {BUFS + HDR, 4096 - HDR}};
+
+	for (unsigned i = 2; i < 19; i++)
+		buf[i] = (struct area){BUFS + 0x1000 * (2u * i), 4096};
+	deliver(65549, 4096, HDR, buf, 19);
+	deliver(60, 4096, HDR, buf, 19);
+}

@@ -3,9 +3,16 @@
  * test_vhost_message.c - what each vhost-user request does, and what it must
  * not be able to do.
  */
+#include "switch/base/offload.h"
 #include "tests/unit/vhost_peer.h"
 
 TestSuite(vhost_message, .init = start, .fini = stop, .timeout = 20);
+
+/* By number, as in virtio 1.2, 5.1.3: CSUM, TSO4, TSO6, ECN, USO. */
+#define SENDS	 (BIT(0) | BIT(11) | BIT(12) | BIT(13) | BIT(56))
+#define TAKES	 (BIT(1) | BIT(7) | BIT(8) | BIT(9) | BIT(54) | BIT(55))
+#define OFFLOADS (SENDS | TAKES)
+#define SEGMENTS (OFFLOAD_GSO | OFFLOAD_ECN)
 
 Test(vhost_message, offers_few_features)
 {
@@ -15,13 +22,95 @@ Test(vhost_message, offers_few_features)
 	cr_expect_eq(f & MODERN, MODERN);
 	cr_expect(f & BIT(VHOST_NET_F_MQ));
 	cr_expect_not(f & BIT(VHOST_NET_F_MTU));
-	cr_expect_not(f & 0x3, "checksums are not offered");
+	cr_expect_eq(f & OFFLOADS, OFFLOADS);
+	cr_expect_not(f & (BIT(10) | BIT(14)), "UFO is not offered");
+	cr_expect_not(f & BIT(6), "nor whatever segmentation there may be");
+	cr_expect_not(f & BIT(2), "nor the control of offloads");
 	cr_expect_not(f & BIT(26), "logging is not offered");
 	cr_expect(pf & BIT(VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS));
 	cr_expect_eq(ask(VHOST_USER_GET_QUEUE_NUM), QUEUES);
 	cr_expect_eq(ask(VHOST_USER_GET_MAX_MEM_SLOTS), VHOST_REGIONS_MAX);
 	p->port.mtu = 9000;
 	cr_expect(ask(VHOST_USER_GET_FEATURES) & BIT(VHOST_NET_F_MTU));
+}
+
+/* The port as the peer finds it with `offload off`. */
+static void reopen_without_offload(void)
+{
+	vhost_port_ops.close(&p->port);
+	close(peer);
+	json_object_object_add(
+	    params, "offload", json_object_new_boolean(false));
+	open_port();
+	attach();
+}
+
+Test(vhost_message, offers_no_offload_where_it_is_off)
+{
+	reopen_without_offload();
+	cr_expect_not(ask(VHOST_USER_GET_FEATURES) & OFFLOADS);
+	tell_u64(VHOST_USER_SET_FEATURES, MODERN | BIT(1));
+	expect_closed("features");
+	run_rings(2);
+	cr_expect_eq(p->port.accepts, 0);
+	cr_expect_eq(p->ring[1].vq.allowed, 0);
+}
+
+/* What a guest with these features may send, and takes (5.1.3.1). */
+static const struct {
+	uint64_t features;
+	uint8_t allowed, accepts;
+} offloads[] = {
+    {0, 0, 0},
+    {OFFLOADS, OFFLOAD_CSUM | SEGMENTS,
+	OFFLOAD_CSUM | OFFLOAD_VALID | SEGMENTS},
+    {SENDS, OFFLOAD_CSUM | SEGMENTS, 0},
+    {TAKES, 0, OFFLOAD_CSUM | OFFLOAD_VALID | SEGMENTS},
+    {BIT(0) | BIT(1), OFFLOAD_CSUM, OFFLOAD_CSUM | OFFLOAD_VALID},
+    {BIT(0) | BIT(11), OFFLOAD_CSUM | OFFLOAD_TSO4, 0},
+    {BIT(0) | BIT(12), OFFLOAD_CSUM | OFFLOAD_TSO6, 0},
+    {BIT(0) | BIT(56), OFFLOAD_CSUM | OFFLOAD_USO, 0},
+    {BIT(1) | BIT(7), 0, OFFLOAD_CSUM | OFFLOAD_VALID | OFFLOAD_TSO4},
+    {BIT(1) | BIT(8), 0, OFFLOAD_CSUM | OFFLOAD_VALID | OFFLOAD_TSO6},
+    {BIT(1) | BIT(54), 0, OFFLOAD_CSUM | OFFLOAD_VALID},
+    {BIT(1) | BIT(55), 0, OFFLOAD_CSUM | OFFLOAD_VALID},
+    {OFFLOADS & ~BIT(0) & ~BIT(1), 0, 0},
+};
+
+Test(vhost_message, offloads_are_what_was_negotiated)
+{
+	for (unsigned i = 0; i < sizeof(offloads) / sizeof(*offloads); i++) {
+		negotiate(MODERN | offloads[i].features);
+		cr_assert_eq(share_memory(), 0);
+		for (unsigned ring = 0; ring < 4; ring++)
+			describe_ring(ring);
+		cr_expect_eq(p->ring[1].vq.allowed, offloads[i].allowed,
+		    "%u: %#x", i, p->ring[1].vq.allowed);
+		cr_expect_eq(p->ring[3].vq.allowed, offloads[i].allowed);
+		cr_expect_eq(p->port.accepts, offloads[i].accepts, "%u: %#x", i,
+		    p->port.accepts);
+		close(peer);
+		pump();
+		cr_expect_eq(p->port.accepts, 0, "forgotten with the peer");
+		attach();
+	}
+}
+
+/* A driver that is loaded again negotiates on the same connection. */
+Test(vhost_message, offloads_change_only_while_no_ring_runs)
+{
+	negotiate(MODERN | TAKES);
+	cr_assert_eq(share_memory(), 0);
+	describe_ring(1);
+	cr_expect_eq(tell_u64(VHOST_USER_SET_STATUS, 0), 0);
+	cr_expect_eq(p->port.rx_live, 0);
+	negotiate(MODERN | SENDS);
+	cr_expect_eq(p->port.accepts, 0);
+	describe_ring(1);
+	cr_expect_eq(p->ring[1].vq.allowed, OFFLOAD_CSUM | SEGMENTS);
+	tell_u64(VHOST_USER_SET_FEATURES, MODERN | TAKES);
+	expect_closed("features");
+	cr_expect_eq(p->port.accepts, 0);
 }
 
 Test(vhost_message, rings_go_live_and_back)
