@@ -63,19 +63,6 @@ static void tap_reset(struct port *port)
 	tap_attachment_reset((struct tap_port *)port);
 }
 
-static struct json_object *offload_names(uint8_t bits)
-{
-	static const char *const names[] = {
-	    "csum", "tso4", "tso6", "ecn", "uso"};
-	struct json_object *list = json_object_new_array();
-
-	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (bits >> i & 1)
-			json_object_array_add(
-			    list, json_object_new_string(names[i]));
-	return list;
-}
-
 static void tap_show(struct port *port, struct json_object *out)
 {
 	struct tap_port *p = (struct tap_port *)port;
@@ -93,7 +80,7 @@ static void tap_show(struct port *port, struct json_object *out)
 	    out, "offload", json_object_new_boolean(p->offload));
 	if (port->accepts)
 		json_object_object_add(
-		    out, "offloads", offload_names(port->accepts));
+		    out, "offloads", port_offload_names(port->accepts));
 }
 
 static void tap_close(struct port *port)
