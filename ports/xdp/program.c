@@ -89,6 +89,7 @@ static int attach(
 	LIBBPF_OPTS(bpf_link_create_opts, options,
 	    .flags = generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE);
 	int program = bpf_program__fd(p->skeleton->progs.swd_to_socket);
+	int rc;
 
 	p->link_fd =
 	    bpf_link_create(program, (int)link->ifindex, BPF_XDP, &options);
@@ -96,8 +97,12 @@ static int attach(
 		return 0;
 	if (errno == EBUSY || errno == EEXIST)
 		return occupied(link, e);
-	return err_set(e, -errno, "%s runs no XDP program%s: %m", link->name,
+	rc = -errno;
+	err_set(e, rc, "%s runs no XDP program%s: %m", link->name,
 	    generic ? "" : " in its driver");
+	if (!generic)
+		err_hint(e, "`mode auto` takes the best way there is");
+	return rc;
 }
 
 int program_open(struct program **program, const struct link *link,

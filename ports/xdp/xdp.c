@@ -108,14 +108,21 @@ static void follow_link(struct xdp_port *p, const struct link *now)
 		    now->up ? "has no carrier" : "is down");
 }
 
+static int refuse_twice(
+    const struct link *link, const struct xdp_port *has, struct err *e)
+{
+	err_set(e, -EBUSY, "%s is port %s already", link->name, has->port.name);
+	err_hint(e, "swctl port del %s", has->port.name);
+	return -EBUSY;
+}
+
 static int attach(struct xdp_port *p, const struct link *link, struct err *e)
 {
 	int rc;
 
 	for (const struct xdp_port *o = ports; o; o = o->next)
 		if (o != p && o->at.link.ifindex == link->ifindex)
-			return err_set(e, -EBUSY, "%s is port %s already",
-			    link->name, o->port.name);
+			return refuse_twice(link, o, e);
 	rc = attach_open(&p->at, &p->port, link, &p->wish, e);
 	if (rc)
 		return rc;

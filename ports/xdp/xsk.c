@@ -151,6 +151,8 @@ static int explain_bind(const struct xsk_config *c, int rc, struct err *e)
 		    strerror(-rc));
 		if (c->kind.multi)
 			err_hint(e, "ip link set %s mtu %d", dev, UMEM_MTU_MAX);
+		else
+			err_hint(e, "`mode auto` takes the best way there is");
 		return rc;
 	default:
 		return err_set(e, rc, "queue %u of %s cannot be used: %s",
