@@ -140,8 +140,8 @@ static int open_sockets(struct attachment *a, struct port *port,
 /* Whether there is no use in trying another way. */
 static bool is_final(int rc)
 {
-	return rc == -EBUSY || rc == -EPERM || rc == -ENODEV ||
-	       rc == -ENOBUFS || rc == -ENOMEM || rc == -ENETDOWN;
+	return rc == -EBUSY || rc == -EPERM || rc == -ENODEV || rc == -ENOMEM ||
+	       rc == -ENETDOWN;
 }
 
 static void tell_fallback(

@@ -68,7 +68,8 @@ static int register_memory(
 		    strerror(-rc));
 	getrlimit(RLIMIT_MEMLOCK, &limit);
 	err_set(e, -ENOBUFS,
-	    "%zu KiB of packet memory may not be locked, only %llu KiB",
+	    "%zu KiB of packet memory may not be locked: %llu KiB is the "
+	    "limit of all that is",
 	    pool->size >> 10, (unsigned long long)limit.rlim_cur >> 10);
 	err_hint(e, "raise LimitMEMLOCK= (`ulimit -l`), or give swd less (-m)");
 	return -ENOBUFS;
