@@ -167,7 +167,9 @@ fewer_queues() {
 check "every frame is accounted for" conserved br0
 check "the port is deleted" swctl port del pb
 in_ns b ethtool -L e0 tx 2 # not more than its peer has to receive
-in_ns s ethtool -L pb rx 2 tx 1
+# The kernel has the last word on its sockets a moment after they were closed.
+check "the card itself has fewer queues" eventually 1 in_ns s \
+	ethtool -L pb rx 2 tx 1
 check "a card with fewer queues" swctl port add pb type xdp
 check "fewer queues are shown" queues_are 2
 check "fewer queues: it carries" reaches a 2
@@ -220,9 +222,13 @@ cycles() {
 		swctl port add pb type xdp && swctl port del pb || return 1
 	done
 }
+# A sanitizer keeps memory that was given back, and thereby mappings.
 holds() {
-	echo "before: $1; after: $(held)"
-	[ "$(held)" = "$1" ]
+	local now want=$1
+	now=$(held)
+	echo "before: $want; after: $now"
+	[ -z "${SWD_SANITIZED-}" ] || now=${now%,*} want=${want%,*}
+	[ "$now" = "$want" ]
 }
 check "swd starts once more" start_swd
 swctl port add pa type xdp

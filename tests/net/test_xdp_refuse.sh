@@ -33,12 +33,14 @@ refused() {
 		diff <(echo "$before") <(held)
 }
 
-# Starts swd with the capabilities $1 (setpriv's words) and $2 bytes of memory
-# that it may lock, unlimited if not told.
+# Starts swd with the capabilities $1 (setpriv's words), $2 bytes of memory that
+# it may lock, and options "$3"..
 start_with() {
-	swd_in_ns s prlimit --memlock="${2-unlimited}" \
-		setpriv --bounding-set "$1" --inh-caps "$1"
-	start_swd
+	local caps=$1 bytes=$2
+	shift 2
+	swd_in_ns s prlimit --memlock="$bytes:$bytes" \
+		setpriv --bounding-set "$caps" --inh-caps "$caps"
+	start_swd "$@"
 }
 
 lan_make 4 1500 a b
@@ -126,32 +128,35 @@ check "swd ends with status 0" stop_swd
 
 # --- what swd may not
 
-check "swd starts without CAP_NET_RAW" start_with -net_raw
+MIB=1048576
+
+check "swd starts without CAP_NET_RAW" start_with -net_raw $MIB
 check "no CAP_NET_RAW" refused 'swd may not open AF_XDP sockets' \
 	'CAP_NET_RAW' dev pb
 check "no CAP_NET_RAW: swd ends" stop_swd
 
-check "swd starts without CAP_BPF" start_with -bpf,-sys_admin
+check "swd starts without CAP_BPF" start_with -bpf,-sys_admin $MIB
 check "no CAP_BPF" refused 'XDP program cannot be loaded: swd may not' \
 	'CAP_BPF' dev pb
 check "no CAP_BPF: swd ends" stop_swd
 
-check "swd starts without CAP_NET_ADMIN" start_with -net_admin,-sys_admin
+check "swd starts without CAP_NET_ADMIN" start_with \
+	-net_admin,-sys_admin $MIB
 check "no CAP_NET_ADMIN" refused 'XDP program cannot be loaded: swd may not' \
 	'CAP_NET_ADMIN' dev pb
 check "no CAP_NET_ADMIN: swd ends" stop_swd
 
 check "swd starts with the least it needs" start_with \
-	-all,+net_admin,+net_raw,+bpf
+	-all,+net_admin,+net_raw,+bpf $((4 * MIB)) -m 2M
 check "the least: a card" swctl port add pa type xdp
 check "the least: another" swctl port add pb type xdp
 check "the least: it carries" reaches a 2
 check "the least: swd ends" stop_swd
 
 check "swd starts with little lockable memory" start_with \
-	-sys_resource,-ipc_lock 1048576:1048576
+	-sys_resource,-ipc_lock $MIB
 check "little lockable memory" refused \
-	'65536 KiB of packet memory may not be locked, only 1024 KiB' \
+	'65536 KiB of packet memory may not be locked: 1024 KiB is' \
 	'LimitMEMLOCK=.*-m' dev pb
 check "little lockable memory: swd ends" stop_swd
 check "in the end the host has its card" pings s 2
