@@ -49,7 +49,7 @@ struct pool {
 	size_t size;
 	uint32_t n_slots, slots_per_node;
 	bool huge;
-	uint16_t *holder; /* of each slot; POOL_OURS or who has it */
+	uint16_t *holder; /* atomic, of each slot: POOL_OURS or who has it */
 	unsigned n_nodes;
 	struct pool_node *node;
 };
@@ -128,7 +128,7 @@ static inline void pool_put_frame(
 static inline void pool_lend(struct pool *pool, uint32_t slot, uint16_t holder)
 {
 	assert(pool->holder[slot] == POOL_OURS);
-	pool->holder[slot] = holder;
+	__atomic_store_n(&pool->holder[slot], holder, __ATOMIC_RELAXED);
 }
 
 /* Takes @slot, which may be any number, back from @holder.  False: it was not
@@ -136,15 +136,16 @@ static inline void pool_lend(struct pool *pool, uint32_t slot, uint16_t holder)
 static inline bool pool_return(
     struct pool *pool, uint64_t slot, uint16_t holder)
 {
-	if (slot >= pool->n_slots || pool->holder[slot] != holder)
+	if (slot >= pool->n_slots ||
+	    __atomic_load_n(&pool->holder[slot], __ATOMIC_RELAXED) != holder)
 		return false;
-	pool->holder[slot] = POOL_OURS;
+	__atomic_store_n(&pool->holder[slot], POOL_OURS, __ATOMIC_RELAXED);
 	return true;
 }
 
 /* Puts what @holder, which is no more, never gave back where it is free for
  * all.  Returns how many slots that were.  Any thread, once nobody lends to
- * @holder. */
+ * @holder; it looks at slots that others lend and return meanwhile. */
 uint32_t pool_recover(struct pool *pool, uint16_t holder);
 
 #endif
