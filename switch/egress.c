@@ -94,17 +94,15 @@ static unsigned merge_slow(struct forwarder *fw, const struct snapshot_port *to,
 	return left;
 }
 
-/* Frames with something left to be done, for a port that does not do all of
- * it, or does. */
-static void pass_or_complete_slow(struct forwarder *fw, const struct passage *p,
-    port_no no, struct frame *const f[], unsigned n)
+static void complete(struct forwarder *fw, const struct passage *p, port_no no,
+    struct frame *const f[], unsigned n)
 {
 	struct counters *tx = fw->counters[no];
 	struct frame *done[BATCH_MAX];
 	struct completion c;
 	unsigned some, total = 0;
 
-	completion_begin(&c, f, n, p->snap->port[no].accepts, &fw->cut);
+	completion_begin(&c, f, n, p->snap->port[no].accepts, &fw->room);
 	while ((some = completion_next(&c, done))) {
 		for (unsigned i = 0; i < some; i++)
 			tx->passed_through +=
@@ -114,6 +112,71 @@ static void pass_or_complete_slow(struct forwarder *fw, const struct passage *p,
 	}
 	tx->drops[DROP_NO_OFFLOAD] += c.n_refused;
 	tx->tx_segments += total + c.n_refused - n;
+}
+
+/* What several ports want cut is cut once, with its checksums complete, which
+ * is right for all; for what finds no room each port cuts it anew. */
+static const struct cut *cut_once(struct forwarder *fw, const struct frame *f)
+{
+	struct cut *c =
+	    &fw->cut_of[(f->flags & FRAME_TAGGED) != 0][f - fw->batch.f];
+	struct segmenter s;
+
+	if (c->n || f->n_left == 1)
+		return c->n ? c : NULL;
+	*c = (struct cut){.first = (uint8_t)fw->n_cuts};
+	segment_begin(&s, f, 0);
+	while (s.left && fw->n_cuts < CUTS_MAX) {
+		struct batch *b = &fw->cuts[fw->n_cuts++];
+
+		b->n = b->n_segs = 0;
+		segment_next(&s, b, BATCH_MAX);
+		c->n++;
+	}
+	if (!s.left)
+		return c;
+	fw->n_cuts = c->first;
+	c->n = 0;
+	return NULL;
+}
+
+static void send_cut(struct forwarder *fw, const struct passage *p, port_no no,
+    const struct cut *c)
+{
+	struct frame *f[BATCH_MAX];
+
+	for (unsigned k = c->first; k < (unsigned)c->first + c->n; k++) {
+		struct batch *b = &fw->cuts[k];
+
+		for (unsigned i = 0; i < b->n; i++)
+			f[i] = &b->f[i];
+		transmit(fw, p, no, f, b->n);
+		fw->counters[no]->tx_segments += b->n;
+	}
+	fw->counters[no]->tx_segments--; /* the first is the frame itself */
+}
+
+/* Frames with something left to be done, for a port that does not do all of
+ * it, or does. */
+static void pass_or_complete_slow(struct forwarder *fw, const struct passage *p,
+    port_no no, struct frame *const f[], unsigned n)
+{
+	uint8_t accepts = p->snap->port[no].accepts;
+	unsigned begin = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct cut *c = NULL;
+
+		if (f[i]->offload.gso_size &&
+		    completion_is_needed(f[i]->offload.bits, accepts))
+			c = cut_once(fw, f[i]);
+		if (!c)
+			continue;
+		complete(fw, p, no, f + begin, i - begin);
+		send_cut(fw, p, no, c);
+		begin = i + 1;
+	}
+	complete(fw, p, no, f + begin, n - begin);
 }
 
 void egress_send(struct forwarder *fw, const struct passage *p, port_no no)

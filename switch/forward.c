@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "switch/base/clock.h"
@@ -183,6 +184,10 @@ static void forward_batch(struct forwarder *fw, const struct passage *p)
 		police_slow(fw, p);
 	learn_and_look_up(fw, p);
 	fw->n_touched = 0;
+	if (fw->n_cuts) {
+		memset(fw->cut_of, 0, sizeof(fw->cut_of));
+		fw->n_cuts = 0;
+	}
 	sort_by_egress(fw, p);
 	for (unsigned i = 0; i < fw->n_touched; i++)
 		egress_send(fw, p, fw->touched[i]);

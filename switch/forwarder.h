@@ -16,6 +16,13 @@ struct egress {
 	uint8_t index[BATCH_MAX];
 };
 
+enum { CUTS_MAX = 16 /* batches of segments that are kept for others */ };
+
+/* Where the segments of a frame are: in cuts[first..first + n). */
+struct cut {
+	uint8_t first, n; /* n 0: nobody wanted it cut */
+};
+
 struct forwarder {
 	struct counters *const *counters;
 	struct doorbell *bell;
@@ -39,7 +46,13 @@ struct forwarder {
 	uint64_t owed_queues[SWITCH_PORTS_MAX];
 
 	struct batch batch;
-	struct batch merged, cut; /* frames that egress makes of others */
+	struct batch merged, room; /* frames that egress makes of others */
+
+	/* Large frames that several ports want cut, by their place in the
+	 * batch and whether they have a tag. */
+	unsigned n_cuts;
+	struct cut cut_of[2][BATCH_MAX];
+	struct batch cuts[CUTS_MAX];
 };
 
 /* One batch on its way: what every stage needs to know. */

@@ -7,6 +7,7 @@
  */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/guest/lan.h"
@@ -22,6 +23,7 @@ enum { LARGE = 60000, BUFFER = 1526 };
 
 static struct lan lan;
 static uint8_t frame[SEGMENT_MAX];
+static unsigned at_vm = 2; /* the guest that is looked at */
 
 static void clean_up(void)
 {
@@ -86,6 +88,14 @@ static struct virtio_net_hdr header_of(const struct segment *s)
 	return hdr;
 }
 
+static const char *port_name(void)
+{
+	static char name[8];
+
+	snprintf(name, sizeof(name), "vm%u", at_vm);
+	return name;
+}
+
 /* Guest 1 sends @s to guest 2, undone.  Returns it with its places filled in;
  * the frame is in @frame. */
 static struct segment send(struct segment s)
@@ -100,27 +110,27 @@ static struct segment send(struct segment s)
 	return s;
 }
 
-/* Guest 2 gets the frame that was sent, and the header with it. */
+/* The guest gets the frame that was sent, and the header with it. */
 static void expect_whole(const struct segment *s)
 {
 	static uint8_t got[SEGMENT_MAX];
 	struct virtio_net_hdr want = header_of(s);
-	int len = netdev_recv(&lan.vm[2], 0, got, sizeof(got), LAN_WAIT_MS);
+	int len = netdev_recv(&lan.vm[at_vm], 0, got, sizeof(got), LAN_WAIT_MS);
 
 	cr_assert_eq(len, s->hdr_len + s->payload);
 	cr_assert_eq(memcmp(got, frame, (size_t)len), 0);
-	cr_assert_eq(memcmp(&lan.vm[2].rx_hdr.hdr, &want, sizeof(want)), 0);
+	cr_assert_eq(memcmp(&lan.vm[at_vm].rx_hdr.hdr, &want, sizeof(want)), 0);
 }
 
 /* One packet of what was cut from @s, @at bytes into its payload. */
 static uint32_t expect_packet(const struct segment *s, uint32_t at, bool undone)
 {
-	const struct virtio_net_hdr *hdr = &lan.vm[2].rx_hdr.hdr;
+	const struct virtio_net_hdr *hdr = &lan.vm[at_vm].rx_hdr.hdr;
 	uint32_t left = s->payload - at, size = left < full(s) ? left : full(s);
 	static uint8_t got[LAN_FRAME_MAX];
 	uint8_t flags = s->flags;
 	struct segment is;
-	int len = netdev_recv(&lan.vm[2], 0, got, sizeof(got), LAN_WAIT_MS);
+	int len = netdev_recv(&lan.vm[at_vm], 0, got, sizeof(got), LAN_WAIT_MS);
 
 	cr_assert_gt(len, 0, "nothing %u bytes into it", at);
 	cr_assert(segment_parse(&is, got, (uint32_t)len, undone));
@@ -151,10 +161,10 @@ static void expect_cut(const struct segment *s, bool undone)
 	for (; at < s->payload; n++)
 		at += expect_packet(s, at, undone);
 	lan_settle(&lan);
-	lan_expect_silence(&lan, 2);
-	cr_expect_eq(swd_counter(&lan.swd, "vm2", "tx_segments"), n - 1);
-	cr_expect_eq(
-	    swd_counter(&lan.swd, "vm2", "passed_through"), undone ? n : 0);
+	lan_expect_silence(&lan, at_vm);
+	cr_expect_eq(swd_counter(&lan.swd, port_name(), "tx_segments"), n - 1);
+	cr_expect_eq(swd_counter(&lan.swd, port_name(), "passed_through"),
+	    undone ? n : 0);
 }
 
 /* What becomes of @s on its way to a guest with @config. */
@@ -166,8 +176,8 @@ static void passes(const struct segment *s, const struct netdev_config *config)
 	begin(&from, config, NULL);
 	sent = send(*s);
 	expect_whole(&sent);
-	cr_expect_eq(swd_counter(&lan.swd, "vm2", "passed_through"), 1);
-	cr_expect_eq(swd_counter(&lan.swd, "vm2", "tx_segments"), 0);
+	cr_expect_eq(swd_counter(&lan.swd, port_name(), "passed_through"), 1);
+	cr_expect_eq(swd_counter(&lan.swd, port_name(), "tx_segments"), 0);
 	lan_finish(&lan);
 }
 
@@ -236,6 +246,31 @@ Test(offload, is_cut_for_who_takes_the_other_family)
 	passes(&tcp4, &to);
 }
 
+/* Nobody has announced himself: everybody gets it, in the form that he takes,
+ * the two that take nothing out of one cutting. */
+Test(offload, a_flood_is_cut_for_who_takes_nothing)
+{
+	const struct netdev_config nothing = receiver(0);
+	const struct netdev_config all = receiver(NETDEV_TAKES);
+	struct netdev_config from = sender();
+	struct segment sent;
+
+	lan_start_empty(&lan, NULL);
+	lan_add(&lan, 1, &from, NULL);
+	lan_add(&lan, 2, &nothing, NULL);
+	lan_add(&lan, 3, &all, NULL);
+	lan_add(&lan, 4, &nothing, NULL);
+	sent = send(tcp4);
+	for (at_vm = 2; at_vm <= 4; at_vm++) {
+		if (at_vm == 3)
+			expect_whole(&sent);
+		else
+			expect_cut(&sent, false);
+	}
+	cr_expect_eq(swd_counter(&lan.swd, "vm1", "flooded"), 2);
+	lan_finish(&lan);
+}
+
 /* Half of USO is none. */
 Test(offload, datagrams_are_cut_for_who_takes_one_family)
 {
@@ -292,10 +327,11 @@ Test(offload, too_few_buffers_take_nothing)
 	lan_start_empty(&lan, NULL);
 	lan_add(&lan, 1, &from, NULL);
 	lan_add(&lan, 2, &to, NULL);
-	cr_assert_eq(netdev_fill_rx(&lan.vm[2], 0, 0, needed - 1), needed - 1);
+	cr_assert_eq(
+	    netdev_fill_rx(&lan.vm[at_vm], 0, 0, needed - 1), needed - 1);
 	s = send(s);
 	cr_expect(swd_await_drops(&lan.swd, "vm2", "guest_ring_full", 1));
-	cr_assert_eq(netdev_fill_rx(&lan.vm[2], 0, 0, 1), 1);
+	cr_assert_eq(netdev_fill_rx(&lan.vm[at_vm], 0, 0, 1), 1);
 	s = send(s);
 	expect_whole(&s);
 	lan_finish(&lan);
@@ -351,10 +387,10 @@ Test(offload, another_driver_is_another_negotiation)
 	begin(&from, &to, NULL);
 	s = send(tcp4);
 	expect_whole(&s);
-	netdev_disconnect(&lan.vm[2]);
+	netdev_disconnect(&lan.vm[at_vm]);
 	cr_assert(swd_await_state(&lan.swd, "vm2", "wait"));
 	lan.vm[2].config.offloads = 0;
-	cr_assert_eq(netdev_reconnect(&lan.vm[2]), 0);
+	cr_assert_eq(netdev_reconnect(&lan.vm[at_vm]), 0);
 	cr_assert(swd_await_state(&lan.swd, "vm2", "up"));
 	s = send(tcp4);
 	for (uint32_t at = 0; at < s.payload;)
