@@ -6,6 +6,7 @@
  * skeleton that bpftool makes of it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,6 +19,8 @@
 #include "ports/xdp/program.h"
 #include "ports/xdp/program.skel.h"
 #include "switch/base/log.h"
+
+enum { HIGH_FD = 512 };
 
 struct program {
 	struct program_bpf *skeleton;
@@ -83,6 +86,19 @@ static int load(struct program *p, struct err *e)
 	return -EPERM;
 }
 
+/* The kernel closes the files of a process that ends from the highest number
+ * down.  Programs come off first, since each socket takes it a grace period:
+ * with 16 queues on two cards, they are gone after 0.1 instead of 0.8 s. */
+static int move_up(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
+}
+
 static int attach(
     struct program *p, const struct link *link, bool generic, struct err *e)
 {
@@ -93,8 +109,10 @@ static int attach(
 
 	p->link_fd =
 	    bpf_link_create(program, (int)link->ifindex, BPF_XDP, &options);
-	if (p->link_fd >= 0)
+	if (p->link_fd >= 0) {
+		p->link_fd = move_up(p->link_fd);
 		return 0;
+	}
 	if (errno == EBUSY || errno == EEXIST)
 		return occupied(link, e);
 	rc = -errno;
