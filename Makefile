@@ -31,7 +31,7 @@ GUEST	:= $(call obj,$(filter-out tests/guest/test_%,$(wildcard tests/guest/*.c))
 UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
 FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
-NET	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/net/*.c))
+NET	:= $(patsubst %.c,$(BUILD)/%,$(call src,tests/net/*.c))
 BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 
