@@ -224,6 +224,27 @@ Test(hostile_offload, case_90_94_header_length_is_computed)
 	hostile_finish(&h);
 }
 
+/* As many segments as a frame may have, from as many frames as fit: they cost
+ * the machine its own share, and its neighbours nothing. */
+Test(hostile_offload, case_87_a_flood_of_small_segments)
+{
+	struct virtio_net_hdr hdr;
+	uint32_t len = build(SEGMENT_TCP, false, 65000, &hdr);
+	uint64_t n = 0;
+
+	begin(NETDEV_SENDS);
+	hdr.gso_size = 64;
+	for (unsigned i = 0; i < 500; i++) {
+		while (!netdev_queue_frame(&h.vm, 0, frame, len, NULL, &hdr))
+			n++;
+		netdev_flush(&h.vm, 0);
+		cr_assert_eq(netdev_drain_tx(&h.vm, 0, 2000), 0);
+	}
+	hostile_await_sink(&h, 1016 * n);
+	cr_expect_eq(hostile_sink(&h), 1016 * n);
+	hostile_finish(&h);
+}
+
 /* What is at @at becomes @value, and the packet is not of its type. */
 static void send_spoiled(
     struct virtio_net_hdr hdr, uint32_t len, unsigned at, uint8_t value)
