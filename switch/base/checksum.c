@@ -109,8 +109,8 @@ uint64_t checksum_frame(const struct frame *f, uint32_t start)
 	return sum;
 }
 
-/* A result of 0 is sent as its other form: to UDP it would mean that there is
- * no checksum (RFC 768), and to the others both are the same. */
+/* To UDP a result of 0 would mean that there is no checksum, and is sent as its
+ * other form (RFC 768); all others send it as it is (RFC 1071, 1). */
 bool checksum_finish(struct frame *f)
 {
 	const struct offload *o = &f->offload;
@@ -121,7 +121,7 @@ bool checksum_finish(struct frame *f)
 	if (field + sizeof(sum) > f->head_len)
 		return false;
 	sum = (uint16_t)~checksum_fold(checksum_frame(f, o->csum_start));
-	if (!sum)
+	if (!sum && o->csum_offset == UDP_CSUM)
 		sum = 0xffff;
 	memcpy(f->head + field, &sum, sizeof(sum));
 	f->offload = (struct offload){.bits = OFFLOAD_VALID};

@@ -97,7 +97,9 @@ static inline void packet_set_csum(struct packet *p)
 
 	packet_set_partial(p);
 	sum = (uint16_t)~naive_sum(0, p->data + p->l4, p->len - p->l4);
-	eth_put_be16(p->data + csum_at(p), sum ? sum : 0xffff);
+	if (!sum && p->proto == UDP) /* where it would mean: none */
+		sum = 0xffff;
+	eth_put_be16(p->data + csum_at(p), sum);
 }
 
 /* Whether a receiver would find every length and checksum right. */
