@@ -58,7 +58,7 @@ iperf_to() {
 tcp_to() {
 	local from=$1 to=$2
 	shift 2
-	iperf_to "$from" "$to" '.end.sum_received.bytes > 1000000' \
+	iperf_to "$from" "$to" '.end.sum_received.bytes > 500000' \
 		-n "$(amount "$from" "$to")" "$@"
 }
 
