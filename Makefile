@@ -103,6 +103,7 @@ demo:
 bench: all benches
 	bench/guests
 	bench/cards
+	bench/tcp
 
 # A configuration that is there is left as it is.
 D	= $(DESTDIR)$(PREFIX)

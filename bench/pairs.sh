@@ -14,8 +14,9 @@
 # A runner starts its switches, enters the process of each in switch_pid[NAME]
 # and freezes it, and defines "load NAME SIZE", which becomes (exec) a program
 # that loads this switch with frames of SIZE bytes and prints how many millions
-# arrived a second, how many were lost, and the per cent of a cpu that others
-# took.
+# arrived a second, how many were lost, the per cent of a cpu that others took,
+# and, if it likes, what all this cost.  A runner whose numbers mean something
+# else says so in $unit and $sized.
 #
 #	. "$BENCH/pairs.sh"
 #	begin_pairs "what runs where"
@@ -29,6 +30,7 @@ PATIENCE=${PATIENCE:-20} # seconds to wait for them to end before a sample
 PAGES=1024   # of 2 MiB: what ovs-vswitchd takes, and DPDK's programs
 HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB
 n_pairs=5 sizes="64 1500" seconds=2
+unit=Mpps sized=size
 declare -A switch_pid=()
 pages_before='' pages_set='' loader='' raw=''
 
@@ -139,7 +141,7 @@ core_to_core() {
 }
 
 # Takes one sample of switch $1 with frames of $2 bytes; sets $before, $after,
-# $mpps, $lost and $waited.  The switch is given time to see its load go.
+# $mpps, $lost, $waited and $cost.  The switch is given time to see its load go.
 sample() {
 	local status
 	eventually $PATIENCE quiet
@@ -157,7 +159,7 @@ sample() {
 	sleep 0.3
 	freeze "$1"
 	after=$(core_to_core) || exit 1
-	read -r mpps lost waited _ <"$T/sample"
+	read -r mpps lost waited cost <"$T/sample"
 }
 
 # Prints the state in which all the round trips "$2".. were taken, between which
@@ -182,22 +184,22 @@ state_of() {
 # Takes pair $1, with frames of $2 bytes, of the switches $3 and $4: writes two
 # lines to $raw and one to the reader.  Fails when the pair does not count.
 pair() {
-	local who state times=() line=() before after mpps lost waited
+	local who state times=() line=() before after mpps lost waited cost
 	local order="$3 $4" missing=0
 	[ $(($1 % 2)) = 1 ] || order="$4 $3"
 	for who in $order; do
 		sample "$who" "$2"
 		times+=("$before" "$after")
-		line+=("$who $mpps Mpps (c2c $before, $after ns)")
-		printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$2" "$3/$4" \
-			"$1" "$who" "$before" "$after" "$mpps" "$lost" \
-			"$waited" >>"$T/pair"
+		line+=("$who $mpps $unit (c2c $before, $after ns)")
+		printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$2" \
+			"$3/$4" "$1" "$who" "$before" "$after" "$mpps" \
+			"$lost" "$waited" "${cost:-0}" >>"$T/pair"
 		[ "${waited%.*}" -le "$missing" ] || missing=${waited%.*}
 	done
 	state=$(state_of "$missing" "${times[@]}")
 	sed "s/\$/\t$state/" "$T/pair" >>"$raw"
 	rm "$T/pair"
-	echo "$2 B, pair $1: ${line[0]}, ${line[1]}: $state"
+	echo "$sized $2, pair $1: ${line[0]}, ${line[1]}: $state"
 	[ "$state" = near ] || [ "$state" = far ]
 }
 
@@ -213,7 +215,7 @@ measure() {
 # Gets ready to measure; says, to the reader and in $raw, on which machine, and
 # that "$*".
 begin_pairs() {
-	require cc setpriv lscpu ovs-vsctl
+	require cc setpriv lscpu
 	cc -std=gnu11 -O2 -D_GNU_SOURCE -o "$T/c2c" "$BENCH/c2c.c" -lpthread ||
 		exit 1
 	core_to_core >/dev/null || exit 1
@@ -221,7 +223,7 @@ begin_pairs() {
 	raw=$BUILD/bench/$(basename "$0")-$(date +%Y%m%dT%H%M%S).tsv
 	describe "$*" | tee "$raw"
 	printf '%s\t' size versus pair switch c2c_before c2c_after mpps lost \
-		waited >>"$raw"
+		waited cost >>"$raw"
 	echo state >>"$raw"
 	reserve_pages
 }
@@ -232,14 +234,16 @@ describe() {
 	echo "# kernel: $(uname -r)"
 	echo "# commit: $(git -C "$ROOT" describe --always --dirty \
 		2>/dev/null || echo unknown)"
-	echo "# Open vSwitch: $(ovs-vsctl -V | sed -n '1s/.* //p')"
+	! command -v ovs-vsctl >/dev/null ||
+		echo "# Open vSwitch: $(ovs-vsctl -V | sed -n '1s/.* //p')"
 	echo "# $*"
 }
 
-# Prints the medians of the pairs in $raw, by switches, frame size and state.
+# Prints the medians of the pairs in $raw, by switches, frame size and state;
+# those of column $1, whose unit is $2, instead of $mpps.
 table() {
 	echo
-	awk -F '\t' '
+	awk -F '\t' -v column="${1-7}" -v unit="${2-$unit}" -v sized="$sized" '
 	function sort(a, n,    i, j, x) {
 		for (i = 2; i <= n; i++) {
 			x = a[i]
@@ -258,8 +262,8 @@ table() {
 			k = set SUBSEP p
 			if (states[k] != state)
 				continue
-			a[++n] = mpps[k, who[1]]
-			b[n] = mpps[k, who[2]]
+			a[++n] = value[k, who[1]]
+			b[n] = value[k, who[2]]
 			r[n] = a[n] / b[n]
 		}
 		if (!n)
@@ -271,7 +275,7 @@ table() {
 	}
 	function remarks(set,    who) {
 		split(versus[set], who, "/")
-		printf "%-14s %5d  pairs discarded: %d; frames lost by %s: " \
+		printf "%-14s %5d  pairs discarded: %d; lost by %s: " \
 			"%d, by %s: %d\n", versus[set], size[set],
 			discarded[set] / 2, who[1], lost[set, who[1]], who[2],
 			lost[set, who[2]]
@@ -284,14 +288,14 @@ table() {
 		versus[set] = $2
 		size[set] = $1
 		last[set] = $3
-		states[set, $3] = $10
-		mpps[set, $3, $4] = $7
+		states[set, $3] = $11
+		value[set, $3, $4] = $column
 		lost[set, $4] += $8
-		discarded[set] += $10 != "near" && $10 != "far"
+		discarded[set] += $11 != "near" && $11 != "far"
 	}
 	END {
-		print "A/B             size  state pairs    A Mpps    B Mpps" \
-			"     A/B  range"
+		printf "%-12s %7s  state pairs  A %-7s B %-8s   A/B  range\n",
+			"A/B", sized, unit, unit
 		for (i = 1; i <= n_sets; i++) {
 			row(order[i], "near")
 			row(order[i], "far")
