@@ -7,8 +7,8 @@
 #
 # Leaves DIR/vmlinuz and DIR/initrd.gz: the newest kernel of Debian's "cloud"
 # flavour, unpacked but not installed, and an initramfs with busybox, iperf3,
-# ethtool and the few virtio modules.  What is there and newer than its sources
-# is kept.
+# ethtool and the few virtio modules; DIR/modules has what the lab's guest needs
+# besides (lab-image.sh).  What is there and newer than its sources is kept.
 
 set -eu
 . "${0%/*}/image.sh"
@@ -45,20 +45,20 @@ kernel_download() {
 		download "$package") 2>"$tmp/apt.log"
 }
 
-# Leaves the kernel in $out/vmlinuz and its virtio modules in $out/modules.
+# Leaves the kernel in $out/vmlinuz and its modules in $out/modules.
 kernel_unpack() {
 	kernel_download ||
 		{ [ "$(id -u)" = 0 ] && apt-get -qq update && kernel_download; } ||
 		die "no kernel package could be downloaded; as root, try" \
 			"apt-get update. $(head -n 1 "$tmp/apt.log" 2>/dev/null)"
 	dpkg -x "$tmp"/linux-image-*.deb "$tmp/kernel"
-	kernel_modules "$tmp/kernel" 'virtio*' '*failover'
+	kernel_modules "$tmp/kernel" 'virtio*' '*failover' tun veth
 	mv "$tmp"/kernel/boot/vmlinuz-* "$out/vmlinuz"
 }
 
-[ -s "$out/vmlinuz" ] && [ -d "$out/modules" ] || kernel_unpack
+[ -s "$out/vmlinuz" ] && [ -s "$out/modules/tun.ko" ] || kernel_unpack
 
 root_begin
 copy_program iperf3
 copy_program ethtool
-root_pack virtio_pci virtio_net
+root_pack initrd.gz "$out/modules" virtio_pci virtio_net

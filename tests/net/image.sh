@@ -11,7 +11,8 @@
 #	kernel_modules FROM NAME...	$out/modules from an unpacked package
 #	root_begin			sets $root: busybox and guest-init
 #	copy_program ethtool		and whatever else the guest runs
-#	root_pack NAME...		$out/initrd.gz, which loads these modules
+#	root_pack FILE MODULES NAME...	$out/FILE, which loads modules NAME...
+#					of directory MODULES
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -73,15 +74,16 @@ kernel_modules() {
 	mv "$tmp/modules" "$out/modules"
 }
 
-# Prints module $1 after the modules it depends on; unknown ones are built in.
+# Prints module $2 of directory $1 after the modules it depends on; unknown ones
+# are built in.
 module_order() {
 	local dep
-	[ -f "$out/modules/$1.ko" ] || return 0
-	for dep in $(tr '\0' '\n' <"$out/modules/$1.ko" |
+	[ -f "$1/$2.ko" ] || return 0
+	for dep in $(tr '\0' '\n' <"$1/$2.ko" |
 		sed -n 's/^depends=//p' | tr ',' ' '); do
-		module_order "$dep"
+		module_order "$1" "$dep"
 	done
-	echo "$1.ko"
+	echo "$2.ko"
 }
 
 # Copies program $1 (of the PATH, or a file) and the shared libraries it is
@@ -108,16 +110,19 @@ root_begin() {
 	cp "$here/guest-init" "$root/init"
 }
 
-# Packs the root with modules "$@" into $out/initrd.gz.
+# Packs the root with modules "$3".. of directory $2 into $out/$1.  It may be
+# packed again with others.
 root_pack() {
-	local module
+	local file=$1 from=$2 module
+	shift 2
+	rm -f "$root"/lib/modules/*
 	for module; do
-		module_order "$module"
+		module_order "$from" "$module"
 	done | awk '!seen[$0]++' >"$root/lib/modules/order"
 	while read -r module; do
-		cp "$out/modules/$module" "$root/lib/modules/"
+		cp "$from/$module" "$root/lib/modules/"
 	done <"$root/lib/modules/order"
 	(cd "$root" && find . | cpio -o -H newc --quiet | gzip -1) \
-		>"$tmp/initrd.gz"
-	mv "$tmp/initrd.gz" "$out/initrd.gz"
+		>"$tmp/$file"
+	mv "$tmp/$file" "$out/$file"
 }

@@ -3,7 +3,7 @@
 #
 # lab-image.sh - make the guest of the zero-copy lab, which runs swd itself
 #
-#	lab-image.sh DIR
+#	lab-image.sh DIR GUEST
 #
 # The emulated cards have AF_XDP zero-copy drivers only in kernels newer than
 # those of Debian's stable releases, and QEMU emulates these cards well only
@@ -12,7 +12,8 @@
 # and the machine's package lists are not touched.  About 135 MB are
 # downloaded once; what is kept are DIR/vmlinuz, DIR/modules, DIR/release and
 # DIR/qemu, some 60 MB.  DIR/initrd.gz, with swd and swctl, is made anew
-# whenever these programs are, which takes a second.
+# whenever these programs are, which takes a second, and so is DIR/old.gz, the
+# same for the kernel of directory GUEST (guest-image.sh), Debian 12's own.
 
 set -eu
 . "${0%/*}/image.sh"
@@ -22,17 +23,22 @@ qemu_suite=bookworm-backports # 10
 SWD=${SWD:-${BUILD:-$here/../../build}/swd}
 SWCTL=${SWCTL:-${BUILD:-$here/../../build}/swctl}
 
-[ $# = 1 ] || die "say where to put the image: lab-image.sh DIR"
+[ $# = 2 ] || die "say where to put the image, and where the other guest's is:" \
+	"lab-image.sh DIR GUEST"
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
+old=$2
 
 downloaded() {
 	[ -s "$out/release" ] && [ -s "$out/vmlinuz" ] && [ -d "$out/modules" ] &&
 		[ -x "$out/qemu/qemu" ]
 }
 fresh() {
-	downloaded && newer initrd.gz "$SWD" "$SWCTL" \
-		"$here"/{guest-init,image.sh,lab-image.sh}
+	local file
+	downloaded && for file in initrd.gz old.gz; do
+		newer $file "$SWD" "$SWCTL" "$old/vmlinuz" \
+			"$here"/{guest-init,image.sh,lab-image.sh} || return
+	done
 }
 fresh && exit 0
 
@@ -167,4 +173,5 @@ root_begin
 for program in "$SWD" "$SWCTL" ethtool ip; do
 	copy_program "$program"
 done
-root_pack virtio_pci virtio_net igb tun veth
+root_pack initrd.gz "$out/modules" virtio_pci virtio_net igb tun veth
+root_pack old.gz "$old/modules" virtio_pci virtio_net tun veth

@@ -7,7 +7,8 @@
 # each a NUMA node with half of the memory, and as many emulated cards as the
 # test asks for; what a card sends arrives in a unix socket of this machine
 # (labwire.c).  It is always emulated, also where KVM works, so that it is the
-# same everywhere: its speed says nothing.
+# same everywhere: its speed says nothing.  Its kernel is one whose drivers do
+# zero-copy, or Debian 12's own, the oldest that swd promises to run on.
 #
 #	lab_prepare
 #	lab_card v0 virtio
@@ -25,12 +26,13 @@ lab_qemu=() # what the cards are to QEMU
 lab_macs=() # "NAME MAC" of each card
 lab_ports=0
 
-# Makes the guest's image.
+# Makes the guest's image, for both kernels.
 lab_prepare() {
 	require setpriv
 	[ -x "$BUILD/tests/net/labwire" ] ||
 		die "$BUILD/tests/net/labwire is missing; run make lab"
-	"$ROOT/tests/net/lab-image.sh" "$LAB_DIR" || exit 1
+	"$ROOT/tests/net/guest-image.sh" "$GUEST_DIR" &&
+		"$ROOT/tests/net/lab-image.sh" "$LAB_DIR" "$GUEST_DIR" || exit 1
 	mkdir "$T/wire"
 }
 
@@ -62,12 +64,15 @@ lab_card() {
 		)mac=$mac,romfile=")
 }
 
-# Boots guest $1 with the cards added.  Returns at once.
+# Boots guest $1 with the cards added and kernel $2 (new; old is Debian 12's).
+# Returns at once.
 lab_start() {
-	local half=320
+	local half=320 kernel=$LAB_DIR/vmlinuz initrd=$LAB_DIR/initrd.gz
+	[ "${2-new}" = new ] ||
+		kernel=$GUEST_DIR/vmlinuz initrd=$LAB_DIR/old.gz
 	guest_boot "$1" "" "$LAB_DIR/qemu/qemu" -nodefaults -nographic \
-		-no-user-config -no-reboot -kernel "$LAB_DIR/vmlinuz" \
-		-initrd "$LAB_DIR/initrd.gz" -machine q35 -accel tcg -cpu max \
+		-no-user-config -no-reboot -kernel "$kernel" \
+		-initrd "$initrd" -machine q35 -accel tcg -cpu max \
 		-smp 2,sockets=2 -m $((2 * half))M \
 		-object memory-backend-ram,id=mem0,size=${half}M \
 		-object memory-backend-ram,id=mem1,size=${half}M \
