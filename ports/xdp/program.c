@@ -18,6 +18,7 @@
 
 #include "ports/xdp/program.h"
 #include "ports/xdp/program.skel.h"
+#include "ports/xdp/umem.h"
 #include "switch/base/log.h"
 
 enum { HIGH_FD = 512 };
@@ -118,7 +119,9 @@ static int attach(
 	rc = -errno;
 	err_set(e, rc, "%s runs no XDP program%s: %m", link->name,
 	    generic ? "" : " in its driver");
-	if (!generic)
+	if (!generic && link->mtu > UMEM_MTU_MAX)
+		err_hint(e, "ip link set %s mtu %d", link->name, UMEM_MTU_MAX);
+	else if (!generic)
 		err_hint(e, "`mode auto` takes the best way there is");
 	return rc;
 }

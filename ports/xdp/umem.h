@@ -33,8 +33,10 @@
 
 enum {
 	UMEM_REST_MS = 1000,
-	/* What fits into a slot behind the kernel's headroom, with headers. */
-	UMEM_MTU_MAX = POOL_FRAME_SIZE - 256 - 40,
+	/* What fits, with headers, into one page of a driver: between the
+	 * kernel's headroom and what it keeps at a page's end.  A slot would
+	 * take more, but before 6.6 nobody puts two pages into one. */
+	UMEM_MTU_MAX = POOL_FRAME_SIZE - 256 - 40 - 320,
 };
 
 struct umem_kind {
