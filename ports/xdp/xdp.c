@@ -28,6 +28,7 @@ enum { RETRY_US = 1000 * 1000 };
 struct xdp_port {
 	struct port port;
 	char dev[IFNAMSIZ]; /* the name that it waits for */
+	unsigned ifindex;   /* the card that it has had since; 0: gone */
 	struct attach_wish wish;
 	struct attachment at;
 	struct link_watch *watch;
@@ -126,8 +127,8 @@ static int attach(struct xdp_port *p, const struct link *link, struct err *e)
 	rc = attach_open(&p->at, &p->port, link, &p->wish, e);
 	if (rc)
 		return rc;
-	if (p->watch)
-		link_watch_bind(p->watch, link->ifindex);
+	p->ifindex = link->ifindex;
+	link_watch_bind(p->watch, link->ifindex);
 	p->port.near_node = (uint8_t)(link_numa_node(link->name) + 1);
 	p->port.accepts = attach_accepts(&p->at);
 	follow_link(p, link);
@@ -142,7 +143,6 @@ static void detach(struct xdp_port *p)
 	p->port.rx_live = p->port.tx_live = 0;
 	p->port.env->changed(&p->port);
 	attach_close(&p->at, p->port.env->event);
-	link_watch_bind(p->watch, 0);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata);
@@ -165,9 +165,11 @@ static void try_to_attach(struct xdp_port *p)
 {
 	struct err e = {0};
 	struct link link;
+	int rc = p->ifindex ? link_get_index(p->ifindex, &link, &e)
+			    : link_get(p->dev, &link, &e);
 
 	p->retry = sd_event_source_unref(p->retry);
-	if (!link_get(p->dev, &link, &e) && !attach(p, &link, &e))
+	if (!rc && !attach(p, &link, &e))
 		p->port.env->changed(&p->port);
 	else
 		wait_for(p, e.message);
@@ -206,6 +208,8 @@ static void on_gone(struct xdp_port *p)
 
 	if (is_attached(p))
 		detach(p);
+	p->ifindex = 0;
+	link_watch_bind(p->watch, 0);
 	snprintf(why, sizeof(why), "there is no interface %s", p->dev);
 	log_notice("%s: %s", p->port.name, why);
 	wait_for(p, why);

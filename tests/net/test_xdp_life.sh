@@ -107,6 +107,13 @@ check "rename while attached" card pb name other0
 check "rename: shown under its name" eventually 1 port_is pb \
 	'.dev == "other0" and .state == "up"'
 check "rename: it carries" reaches a 2
+check "rename: another MTU" card other0 mtu 9000
+check "rename: attached anew" eventually 2 port_is pb \
+	'.dev == "other0" and .state == "up" and .multi_buffer'
+check "rename: the MTU it had" card other0 mtu 1500
+check "rename: attached once more" eventually 2 port_is pb \
+	'.dev == "other0" and .state == "up" and (.multi_buffer | not)'
+check "rename: it still carries" reaches a 2
 check "rename back" card other0 name pb
 check "rename back: shown" eventually 1 port_is pb '.dev == "pb"'
 
