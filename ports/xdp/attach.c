@@ -3,12 +3,12 @@
  * attach.c - a card taken from the host, and given back.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "ports/link/ethtool.h"
 #include "ports/xdp/attach.h"
 #include "switch/base/eth.h"
-#include "switch/base/log.h"
 
 static const char *const mode_names[ATTACH_MODES] = {
     [ATTACH_AUTO] = "auto",
@@ -144,11 +144,10 @@ static bool is_final(int rc)
 	       rc == -ENETDOWN;
 }
 
-static void tell_fallback(
-    const char *dev, enum attach_mode to, const struct err *why)
+/* Another way is tried because of @why. */
+static void note_fallback(struct attachment *a, const struct err *why)
 {
-	log_notice(
-	    "%s: mode %s, because %s", dev, attach_mode_name(to), why->message);
+	snprintf(a->fallback, sizeof(a->fallback), "%s", why->message);
 }
 
 /* The program in the driver, then the best kind of socket that is wanted. */
@@ -163,7 +162,7 @@ static int attach_to_driver(struct attachment *a, struct port *port,
 		rc = open_sockets(a, port, wish, ATTACH_ZEROCOPY, e);
 		if (!rc || wish->mode == ATTACH_ZEROCOPY || is_final(rc))
 			return rc;
-		tell_fallback(a->link.name, ATTACH_NATIVE, e);
+		note_fallback(a, e);
 	}
 	return open_sockets(a, port, wish, ATTACH_NATIVE, e);
 }
@@ -186,7 +185,7 @@ static int attach_program_and_sockets(struct attachment *a, struct port *port,
 	rc = attach_to_driver(a, port, wish, e);
 	if (!rc || wish->mode != ATTACH_AUTO || is_final(rc))
 		return rc;
-	tell_fallback(a->link.name, ATTACH_GENERIC, e);
+	note_fallback(a, e);
 	program_close(a->program);
 	a->program = NULL;
 	return attach_to_kernel(a, port, wish, e);

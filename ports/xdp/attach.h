@@ -38,6 +38,7 @@ struct attach_wish {
 struct attachment {
 	struct link link; /* ifindex 0: nothing is attached */
 	enum attach_mode mode;
+	char fallback[256]; /* why not in a better mode, or "" */
 	struct umem_kind kind;
 	unsigned n_queues, n_tx_queues; /* of the card */
 	uint64_t queues;		/* bit q: there is a socket */

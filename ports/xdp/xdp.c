@@ -132,6 +132,9 @@ static int attach(struct xdp_port *p, const struct link *link, struct err *e)
 	p->port.near_node = (uint8_t)(link_numa_node(link->name) + 1);
 	p->port.accepts = attach_accepts(&p->at);
 	follow_link(p, link);
+	if (p->at.fallback[0])
+		log_notice("%s: no better mode, because %s", p->port.name,
+		    p->at.fallback);
 	log_info("%s: attached to %s, mode %s, %d of %u queues", p->port.name,
 	    link->name, attach_mode_name(p->at.mode),
 	    __builtin_popcountll(p->at.queues), p->at.n_queues);
