@@ -62,16 +62,6 @@ static unsigned null_rx(
 	return b->n;
 }
 
-static void null_rx_done(
-    struct port *port, unsigned q, struct batch *b, struct port_worker *w)
-{
-	(void)port;
-	(void)q;
-	for (unsigned i = 0; i < b->n; i++)
-		if (!(b->f[i].flags & FRAME_TAKEN))
-			pool_put_frame(w->pool, &b->f[i]);
-}
-
 static void null_tx(struct port *port, unsigned q, struct frame *const f[],
     unsigned n, struct port_worker *w)
 {
@@ -101,12 +91,6 @@ static bool null_arm(struct port *port, unsigned q)
 	    .it_value = {.tv_sec = (time_t)(us / 1000000),
 		.tv_nsec = (long)(us % 1000000) * 1000 + 1}};
 	return !timerfd_settime(p->timer_fd, 0, &at, NULL);
-}
-
-static void null_disarm(struct port *port, unsigned q)
-{
-	(void)port;
-	(void)q;
 }
 
 static int null_wake_fd(struct port *port, unsigned q)
@@ -221,9 +205,9 @@ const struct port_ops null_port_ops = {
     .close = null_close,
     .set = null_set,
     .rx = null_rx,
-    .rx_done = null_rx_done,
+    .rx_done = port_rx_done_owned,
     .tx = null_tx,
     .arm = null_arm,
-    .disarm = null_disarm,
+    .disarm = port_disarm_none,
     .wake_fd = null_wake_fd,
 };

@@ -68,6 +68,22 @@ struct json_object *port_offload_names(uint8_t bits)
 	return list;
 }
 
+void port_rx_done_owned(
+    struct port *port, unsigned q, struct batch *b, struct port_worker *w)
+{
+	(void)port;
+	(void)q;
+	for (unsigned i = 0; i < b->n; i++)
+		if (!(b->f[i].flags & FRAME_TAKEN))
+			pool_put_frame(w->pool, &b->f[i]);
+}
+
+void port_disarm_none(struct port *port, unsigned q)
+{
+	(void)port;
+	(void)q;
+}
+
 int64_t port_param_int(
     struct json_object *params, const char *key, int64_t otherwise)
 {

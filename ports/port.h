@@ -179,6 +179,14 @@ void port_set_state(struct port *port, enum port_state state,
  * caller's. */
 struct json_object *port_offload_names(uint8_t bits);
 
+/* rx_done of a driver whose frames are all owned: the slots of those that no
+ * tx took go back. */
+void port_rx_done_owned(
+    struct port *port, unsigned q, struct batch *b, struct port_worker *w);
+
+/* disarm of a driver whose peer notifies in any case. */
+void port_disarm_none(struct port *port, unsigned q);
+
 /* Typed access to @params: the value, or @otherwise if the key is absent. */
 int64_t port_param_int(
     struct json_object *params, const char *key, int64_t otherwise);

@@ -21,16 +21,6 @@ static unsigned tap_rx(
 	return tap_queue_rx(&((struct tap_port *)port)->queue[q], b, w);
 }
 
-static void tap_rx_done(
-    struct port *port, unsigned q, struct batch *b, struct port_worker *w)
-{
-	(void)port;
-	(void)q;
-	for (unsigned i = 0; i < b->n; i++)
-		if (!(b->f[i].flags & FRAME_TAKEN))
-			pool_put_frame(w->pool, &b->f[i]);
-}
-
 static void tap_tx(struct port *port, unsigned q, struct frame *const f[],
     unsigned n, struct port_worker *w)
 {
@@ -40,12 +30,6 @@ static void tap_tx(struct port *port, unsigned q, struct frame *const f[],
 static bool tap_arm(struct port *port, unsigned q)
 {
 	return tap_queue_arm(&((struct tap_port *)port)->queue[q]);
-}
-
-static void tap_disarm(struct port *port, unsigned q)
-{
-	(void)port;
-	(void)q;
 }
 
 static int tap_wake_fd(struct port *port, unsigned q)
@@ -144,9 +128,9 @@ const struct port_ops tap_port_ops = {
     .show = tap_show,
     .attend = tap_attend,
     .rx = tap_rx,
-    .rx_done = tap_rx_done,
+    .rx_done = port_rx_done_owned,
     .tx = tap_tx,
     .arm = tap_arm,
-    .disarm = tap_disarm,
+    .disarm = port_disarm_none,
     .wake_fd = tap_wake_fd,
 };

@@ -51,16 +51,6 @@ static unsigned xdp_rx(
 	return xsk_rx(((struct xdp_port *)port)->at.xsk[q], b, w);
 }
 
-static void xdp_rx_done(
-    struct port *port, unsigned q, struct batch *b, struct port_worker *w)
-{
-	(void)port;
-	(void)q;
-	for (unsigned i = 0; i < b->n; i++)
-		if (!(b->f[i].flags & FRAME_TAKEN))
-			pool_put_frame(w->pool, &b->f[i]);
-}
-
 static void xdp_tx(struct port *port, unsigned q, struct frame *const f[],
     unsigned n, struct port_worker *w)
 {
@@ -75,12 +65,6 @@ static bool xdp_tx_flush(struct port *port, unsigned q, struct port_worker *w)
 static bool xdp_arm(struct port *port, unsigned q)
 {
 	return xsk_arm(((struct xdp_port *)port)->at.xsk[q]);
-}
-
-static void xdp_disarm(struct port *port, unsigned q)
-{
-	(void)port;
-	(void)q;
 }
 
 static int xdp_wake_fd(struct port *port, unsigned q)
@@ -438,10 +422,10 @@ const struct port_ops xdp_port_ops = {
     .show = xdp_show,
     .attend = xdp_attend,
     .rx = xdp_rx,
-    .rx_done = xdp_rx_done,
+    .rx_done = port_rx_done_owned,
     .tx = xdp_tx,
     .tx_flush = xdp_tx_flush,
     .arm = xdp_arm,
-    .disarm = xdp_disarm,
+    .disarm = port_disarm_none,
     .wake_fd = xdp_wake_fd,
 };
