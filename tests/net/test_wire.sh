@@ -230,7 +230,7 @@ long_pings() {
 
 mtus() {
 	check "mtu 9000: what fits passes" in_ns t1 ping -q -c 3 -i 0.05 \
-		-W 1 -M do -s 1472 10.9.0.2
+		-w 5 -M do -s 1472 10.9.0.2
 	check "mtu 9000: what does not is counted" long_pings
 	check "mtu 9000: a large frame is as long as its segments" \
 		as_the_kernel "tcp4 options 0 mss 1460"
