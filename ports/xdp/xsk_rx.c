@@ -83,16 +83,18 @@ static void refuse(struct rx *r, enum drop_reason why, uint32_t len_bytes)
 	c->drops[why]++;
 }
 
-static void begin_frame(struct rx *r, uint8_t *data, uint32_t len)
+/* The next frame of @b, as far as it is known by its first buffer. */
+static inline void begin_frame(
+    struct frame *f, struct batch *b, uint8_t *data, uint32_t len)
 {
-	struct batch *b = r->b;
-
-	r->f = &b->f[b->n];
-	*r->f = (struct frame){.head = data,
-	    .segs = &b->segs[b->n_segs],
-	    .len = len,
-	    .head_len = (uint16_t)len,
-	    .flags = FRAME_OWNED};
+	f->head = data;
+	f->segs = &b->segs[b->n_segs];
+	f->len = len;
+	f->head_len = (uint16_t)len;
+	f->n_segs = 0;
+	f->flags = FRAME_OWNED;
+	f->tci = 0;
+	f->offload = (struct offload){0};
 }
 
 /* The frame in hand is no frame: its slots go back. */
@@ -132,8 +134,9 @@ static void add_buffer(struct rx *r, uint8_t *data, uint32_t len, bool more)
 	r->b->n_segs++;
 }
 
-/* One buffer, whole frame or part of one. */
-static void take_buffer(struct rx *r, const struct xdp_desc *d)
+/* One buffer of a frame of several, or of one that is refused. */
+static __attribute__((noinline)) void take_buffer_slow(
+    struct rx *r, const struct xdp_desc *d)
 {
 	uint8_t *data = r->x->pool->base + d->addr;
 	bool more = d->options & XDP_PKT_CONTD;
@@ -143,12 +146,30 @@ static void take_buffer(struct rx *r, const struct xdp_desc *d)
 		r->x->discarding = more;
 		return;
 	}
-	if (r->f)
+	if (r->f) {
 		add_buffer(r, data, d->len, more);
-	else
-		begin_frame(r, data, d->len);
+	} else {
+		r->f = &r->b->f[r->b->n];
+		begin_frame(r->f, r->b, data, d->len);
+	}
 	if (r->f && !more)
 		end_frame(r);
+}
+
+/* One buffer, mostly a whole frame. */
+static inline void take_buffer(struct rx *r, const struct xdp_desc *d)
+{
+	struct batch *b = r->b;
+
+	if (r->f || r->x->discarding || d->options & XDP_PKT_CONTD ||
+	    d->len < FRAME_LEN_MIN) {
+		take_buffer_slow(r, d);
+		return;
+	}
+	begin_frame(&b->f[b->n], b, r->x->pool->base + d->addr, d->len);
+	if (r->x->is_virtual)
+		checksum_detect(&b->f[b->n]);
+	b->n++;
 }
 
 /* Descriptors of a batch, and behind it those that end its last frame: the

@@ -139,7 +139,7 @@ static uint32_t l4_len_of(const struct layers *p, const struct frame *f)
 	return p->l3 + len == f->len && p->l4 < f->len ? f->len - p->l4 : 0;
 }
 
-void checksum_detect(struct frame *f)
+static __attribute__((noinline)) void detect_slow(struct frame *f)
 {
 	struct layers p;
 	uint16_t offset, field;
@@ -163,4 +163,16 @@ void checksum_detect(struct frame *f)
 	f->offload = (struct offload){.bits = OFFLOAD_CSUM,
 	    .csum_start = (uint16_t)p.l4,
 	    .csum_offset = offset};
+}
+
+void checksum_detect(struct frame *f)
+{
+	uint16_t type;
+
+	if (f->head_len < ETH_HDR_LEN)
+		return;
+	type = eth_be16(f->head + 2 * ETH_ADDR_LEN);
+	if (type == ETH_TYPE_IP4 || type == ETH_TYPE_IP6 ||
+	    eth_type_is_vlan(type))
+		detect_slow(f);
 }
