@@ -3,10 +3,13 @@
 #
 # test_wire.sh - what leaves by a wire, frame by frame
 #
-# swd runs in namespace s; host t1 is behind a tap, host x1 behind a card.  What
-# the switch makes of a large frame is compared with what the kernel makes of
-# it, byte by byte: namespaces k and l share a cable that leaves its offloads to
-# the kernel.
+# swd runs in namespace s; host t1 is behind a tap, host x1 behind a card and
+# host t3 behind a tap without offloads.  What these get of a large frame of
+# t1's is compared with what the kernel makes of it, byte by byte: namespaces k
+# and l share a cable that leaves its offloads to the kernel.
+#
+# The switch sums what is for t3.  What is for x1 it may leave to the kernel,
+# which has to do it here, because the card is told that it does no checksums.
 
 . "${0%/*}/lib.sh"
 . "${0%/*}/netns.sh"
@@ -90,9 +93,16 @@ is_right() {
 	"$tools/wire_check" <"$T/caught.$1"
 }
 
+# Whether hosts "$2".. get the segments that the kernel makes of the frame of
+# gso_send's words $1.
 as_the_kernel() {
-	inject "$1" x1 && is_right x1 && same_frames x1 &&
-		[ "$(wc -l <"$T/caught.x1")" -gt 1 ]
+	local words=$1 host
+	shift
+	inject "$words" "$@" || return
+	for host; do
+		is_right "$host" && same_frames "$host" &&
+			[ "$(wc -l <"$T/caught.$host")" -gt 1 ] || return
+	done
 }
 
 # --- segments
@@ -100,7 +110,7 @@ as_the_kernel() {
 segments() {
 	local words
 	while read -r words; do
-		check "as the kernel cuts: $words" as_the_kernel "$words"
+		check "as the kernel cuts: $words" as_the_kernel "$words" x1 t3
 	done <<-END
 		tcp4
 		tcp6
@@ -109,7 +119,7 @@ segments() {
 		tcp4 payload 65000 mss 536
 		tcp4 payload 14481 flags 0x99
 		tcp6 payload 60001 flags 0xd9
-		tcp4 id 65530 seq 0xffffff00
+		tcp4 id 65530 seq 0xffffff01
 		tcp4 df 0 id 0
 		tcp4 options 0 mss 1460
 		tcp4 options 40 mss 1420
@@ -121,6 +131,15 @@ segments() {
 		udp6 mss 1 payload 99
 		udp4 vlan 10 mss 1400
 	END
+	check "a sum of zero, as the kernel cuts" zero_sum
+}
+
+# The kernel writes it in one way when it cuts and in another when it only sums,
+# and both are right.
+zero_sum() {
+	as_the_kernel "tcp4 seq 0xffffff00 id 65530" t3 &&
+		grep -q 7fff00000000 "$T/caught.t3" &&
+		inject "tcp4 seq 0xffffff00 id 65530" x1 && is_right x1
 }
 
 # --- a stack's own stream
@@ -234,9 +253,9 @@ mtus() {
 		-w 5 -M do -s 1472 10.9.0.2
 	check "mtu 9000: what does not is counted" long_pings
 	check "mtu 9000: a large frame is as long as its segments" \
-		as_the_kernel "tcp4 options 0 mss 1460"
+		as_the_kernel "tcp4 options 0 mss 1460" x1
 	check "mtu 9000: and as its tag allows" \
-		as_the_kernel "tcp4 options 0 mss 1460 vlan 10"
+		as_the_kernel "tcp4 options 0 mss 1460 vlan 10" x1
 	check "mtu 9000: a byte more is too much" \
 		is_too_long "tcp4 options 0 mss 1461"
 	check "mtu 9000: so it is over IPv6" is_too_long "tcp6 mss 1429"
@@ -261,7 +280,7 @@ floods_to() {
 
 floods() {
 	local words
-	ns_make t2 t3
+	ns_make t2
 	check "flood: another tap" tap_add t2
 	check "flood: one without" tap_add t3 offload off
 	for words in tcp4 tcp6 udp4 "tcp4 vlan 10" "tcp4 flags 0xd9"; do
@@ -273,11 +292,12 @@ floods() {
 		[ "$(counter t2 tx_segments)" = 0 ]'
 }
 
-ns_make s t1 x1 k l
+ns_make s t1 t3 x1 k l
 swd_in_ns s
 veth_make k e0 l e0 && veth_make s px1 x1 e0 && dress x1 2 || die "no veth"
-in_ns k ethtool -K e0 tx off tso off gso off tx-udp-segmentation off \
-	>/dev/null || die "no ethtool"
+in_ns s ethtool -K px1 tx off >/dev/null &&
+	in_ns k ethtool -K e0 tx off tso off gso off tx-udp-segmentation off \
+		>/dev/null || die "no ethtool"
 
 # What follows has a switch of its own, whose tap t1 has options "$@".
 begin() {
@@ -286,6 +306,7 @@ begin() {
 }
 
 check "segments: the switch starts" begin
+check "segments: a tap without offloads" tap_add t3 offload off
 segments
 check "segments: every frame is accounted for" conserved br0
 stop_swd
