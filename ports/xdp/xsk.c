@@ -41,10 +41,10 @@ static bool completes_checksums(const struct xsk *x, const struct xsk_config *c)
 	       (!c->kind.zerocopy || c->driver.tx_checksum);
 }
 
-static int create(struct xsk *x, struct err *e)
+static int create(int *fd, struct err *e)
 {
-	x->member.fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-	if (x->member.fd >= 0)
+	*fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (*fd >= 0)
 		return 0;
 	if (errno == EPERM) {
 		err_set(e, -EPERM, "swd may not open AF_XDP sockets");
@@ -57,26 +57,30 @@ static int create(struct xsk *x, struct err *e)
 	return err_set(e, -errno, "AF_XDP socket: %m");
 }
 
-static int set_sizes(int fd, struct err *e)
+static int set_sizes(const struct xsk *x, struct err *e)
 {
-	static const int rings[XSK_RINGS] = {XDP_UMEM_FILL_RING,
-	    XDP_UMEM_COMPLETION_RING, XDP_RX_RING, XDP_TX_RING};
+	const struct {
+		int fd, ring;
+	} want[XSK_RINGS] = {{x->member.fd, XDP_UMEM_FILL_RING},
+	    {x->member.fd, XDP_UMEM_COMPLETION_RING},
+	    {x->member.fd, XDP_RX_RING}, {x->tx_fd, XDP_TX_RING}};
 	const int size = XSK_RING_SIZE;
 
 	for (unsigned i = 0; i < XSK_RINGS; i++)
-		if (setsockopt(fd, SOL_XDP, rings[i], &size, sizeof(size)))
+		if (setsockopt(
+			want[i].fd, SOL_XDP, want[i].ring, &size, sizeof(size)))
 			return err_set(
 			    e, -errno, "ring of an AF_XDP socket: %m");
 	return 0;
 }
 
-/* Maps ring @i of the socket, of entries of @entry bytes. */
-static char *map_ring(struct xsk *x, unsigned i,
+/* Maps ring @i of socket @fd, of entries of @entry bytes. */
+static char *map_ring(struct xsk *x, unsigned i, int fd,
     const struct xdp_ring_offset *at, size_t entry, uint64_t where)
 {
 	size_t size = at->desc + XSK_RING_SIZE * entry;
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_POPULATE, x->member.fd, (off_t)where);
+	    MAP_SHARED | MAP_POPULATE, fd, (off_t)where);
 
 	if (p == MAP_FAILED)
 		return NULL;
@@ -103,16 +107,19 @@ static int map_rings(struct xsk *x, struct err *e)
 	struct xdp_mmap_offsets at;
 	socklen_t size = sizeof(at);
 	char *fill, *completion, *rx, *tx;
+	int fd = x->member.fd;
 
-	if (getsockopt(x->member.fd, SOL_XDP, XDP_MMAP_OFFSETS, &at, &size) ||
+	if (getsockopt(fd, SOL_XDP, XDP_MMAP_OFFSETS, &at, &size) ||
 	    size != sizeof(at))
 		return err_set(e, -EINVAL, "rings of an AF_XDP socket: %m");
-	fill =
-	    map_ring(x, 0, &at.fr, sizeof(uint64_t), XDP_UMEM_PGOFF_FILL_RING);
+	fill = map_ring(
+	    x, 0, fd, &at.fr, sizeof(uint64_t), XDP_UMEM_PGOFF_FILL_RING);
 	completion = map_ring(
-	    x, 1, &at.cr, sizeof(uint64_t), XDP_UMEM_PGOFF_COMPLETION_RING);
-	rx = map_ring(x, 2, &at.rx, sizeof(struct xdp_desc), XDP_PGOFF_RX_RING);
-	tx = map_ring(x, 3, &at.tx, sizeof(struct xdp_desc), XDP_PGOFF_TX_RING);
+	    x, 1, fd, &at.cr, sizeof(uint64_t), XDP_UMEM_PGOFF_COMPLETION_RING);
+	rx = map_ring(
+	    x, 2, fd, &at.rx, sizeof(struct xdp_desc), XDP_PGOFF_RX_RING);
+	tx = map_ring(
+	    x, 3, x->tx_fd, &at.tx, sizeof(struct xdp_desc), XDP_PGOFF_TX_RING);
 	if (!fill || !completion || !rx || !tx)
 		return err_set(
 		    e, -ENOMEM, "rings of an AF_XDP socket cannot be mapped");
@@ -140,7 +147,7 @@ static int explain_bind(const struct xsk_config *c, int rc, struct err *e)
 		return rc;
 	case ENETDOWN:
 		err_set(e, rc, "%s is down", dev);
-		err_hint(e, "ip link set %s up", dev);
+		err_hint(e, "ip link set dev %s up", dev);
 		return rc;
 	case EINVAL:
 	case EOPNOTSUPP:
@@ -150,7 +157,8 @@ static int explain_bind(const struct xsk_config *c, int rc, struct err *e)
 				  : "",
 		    strerror(-rc));
 		if (c->kind.multi)
-			err_hint(e, "ip link set %s mtu %d", dev, UMEM_MTU_MAX);
+			err_hint(
+			    e, "ip link set dev %s mtu %d", dev, UMEM_MTU_MAX);
 		else
 			err_hint(e, "`mode auto` takes the best way there is");
 		return rc;
@@ -161,7 +169,7 @@ static int explain_bind(const struct xsk_config *c, int rc, struct err *e)
 }
 
 static int bind_to_queue(
-    struct xsk *x, const struct xsk_config *c, int shared_fd, struct err *e)
+    int fd, const struct xsk_config *c, int shared_fd, struct err *e)
 {
 	struct sockaddr_xdp to = {.sxdp_family = AF_XDP,
 	    .sxdp_ifindex = c->link->ifindex,
@@ -180,9 +188,7 @@ static int bind_to_queue(
 	for (int i = 0; i < BIND_TRIES && rc == -EBUSY; i++) {
 		if (i)
 			usleep(BIND_PAUSE_US);
-		rc = bind(x->member.fd, (struct sockaddr *)&to, sizeof(to))
-			 ? -errno
-			 : 0;
+		rc = bind(fd, (struct sockaddr *)&to, sizeof(to)) ? -errno : 0;
 	}
 	return rc ? explain_bind(c, rc, e) : 0;
 }
@@ -205,17 +211,20 @@ static int set_busy_poll(
     struct xsk *x, const struct xsk_config *c, struct err *e)
 {
 	const int on = 1, budget = BUSY_POLL_BUDGET, us = (int)c->busy_poll_us;
-	int fd = x->member.fd;
+	const int fds[] = {x->member.fd, x->tx_fd};
 
 	x->busy_poll = us > 0;
 	if (!us)
 		return 0;
-	if (setsockopt(fd, SOL_SOCKET, SO_PREFER_BUSY_POLL, &on, sizeof(on)) ||
-	    setsockopt(fd, SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) ||
-	    setsockopt(
-		fd, SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget, sizeof(budget)))
-		return err_set(
-		    e, -errno, "busy polling of %s: %m", c->link->name);
+	for (unsigned i = 0; i < 2; i++)
+		if (setsockopt(fds[i], SOL_SOCKET, SO_PREFER_BUSY_POLL, &on,
+			sizeof(on)) ||
+		    setsockopt(
+			fds[i], SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) ||
+		    setsockopt(fds[i], SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget,
+			sizeof(budget)))
+			return err_set(
+			    e, -errno, "busy polling of %s: %m", c->link->name);
 	return 0;
 }
 
@@ -239,16 +248,21 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 	    .queue = c->queue,
 	    .max_bufs = max_bufs(c),
 	    .is_virtual = !strcmp(c->link->kind, "veth"),
-	    .member = {.kind = c->kind, .fd = -1}};
-	rc = create(x, e);
+	    .member = {.kind = c->kind, .fd = -1},
+	    .tx_fd = -1};
+	rc = create(&x->member.fd, e);
+	if (!rc)
+		rc = create(&x->tx_fd, e);
 	if (!rc)
 		rc = umem_prepare(&x->member, c->pool, &shared_fd, e);
 	if (!rc)
-		rc = set_sizes(x->member.fd, e);
+		rc = set_sizes(x, e);
 	if (!rc)
 		rc = map_rings(x, e);
 	if (!rc)
-		rc = bind_to_queue(x, c, shared_fd, e);
+		rc = bind_to_queue(x->member.fd, c, shared_fd, e);
+	if (!rc)
+		rc = bind_to_queue(x->tx_fd, c, x->member.fd, e);
 	if (!rc)
 		rc = check_mode(x, c, e);
 	if (!rc)
@@ -257,7 +271,7 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 		rc = umem_join(&x->member, e);
 	if (rc)
 		goto close_socket;
-	allow_whole_batches(x->member.fd);
+	allow_whole_batches(x->tx_fd);
 	x->tx_checksum = completes_checksums(x, c);
 	*out = x;
 	return 0;
@@ -275,6 +289,8 @@ void xsk_close(struct xsk *x, sd_event *event)
 	for (unsigned i = 0; i < XSK_RINGS; i++)
 		if (x->map[i].addr)
 			munmap(x->map[i].addr, x->map[i].size);
+	if (x->tx_fd >= 0)
+		close(x->tx_fd);
 	if (x->member.fd >= 0)
 		close(x->member.fd);
 	umem_leave(&x->member, x->pool, event);

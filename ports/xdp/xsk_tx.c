@@ -77,7 +77,7 @@ static void kick(struct xsk *x)
 	for (int i = 0; i < KICKS_MAX && !kernel_is_done(x); i++) {
 		if (!xsk_ring_prod__needs_wakeup(&x->tx) && !x->busy_poll)
 			return;
-		if (sendto(x->member.fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
+		if (sendto(x->tx_fd, NULL, 0, MSG_DONTWAIT, NULL, 0) >= 0)
 			return;
 		if (errno == ENXIO || errno == ENETDOWN)
 			lose_card(x);

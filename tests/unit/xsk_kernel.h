@@ -104,6 +104,7 @@ static inline void kernel_start(struct kernel *k, struct pool *pool)
 	k->x = (struct xsk){.pool = k->pool,
 	    .port = &k->port,
 	    .max_bufs = KERNEL_BUFS_MAX,
+	    .tx_fd = KERNEL_FD,
 	    .member = {.fd = KERNEL_FD,
 		.rx_holder = KERNEL_RX_HOLDER,
 		.tx_holder = KERNEL_TX_HOLDER}};
