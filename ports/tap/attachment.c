@@ -34,7 +34,7 @@ static void picture(struct tap_port *p)
 		port_set_state(port, PORT_UP, NULL);
 	else
 		port_set_state(port, PORT_WAIT,
-		    "tap %s is down: `ip link set %s up`", p->link.name,
+		    "tap %s is down: `ip link set dev %s up`", p->link.name,
 		    p->link.name);
 }
 

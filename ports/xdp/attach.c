@@ -42,13 +42,13 @@ static int check(
 {
 	if (!link->up) {
 		err_set(e, -ENETDOWN, "%s is down", link->name);
-		err_hint(e, "ip link set %s up", link->name);
+		err_hint(e, "ip link set dev %s up", link->name);
 		return -ENETDOWN;
 	}
 	if (link->master) {
 		err_set(e, -EBUSY, "%s belongs to a bridge or bond already",
 		    link->name);
-		err_hint(e, "ip link set %s nomaster", link->name);
+		err_hint(e, "ip link set dev %s nomaster", link->name);
 		return -EBUSY;
 	}
 	if (!wish->force && link_has_default_route(link->ifindex)) {

@@ -324,7 +324,7 @@ static int check_mtu(
 		return 0;
 	err_set(e, -EINVAL, "mtu %d is more than the %u of %s", (int)mtu,
 	    link->mtu, link->name);
-	err_hint(e, "ip link set %s mtu %d", link->name, (int)mtu);
+	err_hint(e, "ip link set dev %s mtu %d", link->name, (int)mtu);
 	return -EINVAL;
 }
 

@@ -114,10 +114,10 @@ check "MTU 9000" set_mtu 9000
 for mode in auto generic; do
 	check "MTU 9000: refused, mode $mode" refused \
 		'c0 does not hand over frames .* in several buffers, as its MTU' \
-		'ip link set c0 mtu 3480' c0 mode $mode
+		'ip link set dev c0 mtu 3480' c0 mode $mode
 done
 check "MTU 9000: refused, mode native" refused \
-	'c0 runs no XDP program in its driver' 'ip link set c0 mtu 3480' \
+	'c0 runs no XDP program in its driver' 'ip link set dev c0 mtu 3480' \
 	c0 mode native
 check "the MTU of the hint" set_mtu 3480
 check "the MTU of the hint: carries" carries native native 3494

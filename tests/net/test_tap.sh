@@ -210,7 +210,7 @@ deleted() {
 	check "the host talks once more" eventually 3 pings s 2
 	check "it is stopped" in_ns s ip link set tp down
 	check "the port waits for that" eventually 1 state_is host wait \
-		'tap tp is down: `ip link set tp up`'
+		'tap tp is down: `ip link set dev tp up`'
 	check "it is started" in_ns s ip link set tp up
 	check "the port is up again" eventually 1 state_is host up
 	check "every frame is accounted for" conserved br0
@@ -230,7 +230,7 @@ containers() {
 	check "it counts as up" eventually 1 state_is tc up
 	check "it comes back" in_ns c ip link set tc netns "${ns_pid[s]}"
 	check "and is down" eventually 1 state_is tc wait \
-		'tap tc is down: `ip link set tc up`'
+		'tap tc is down: `ip link set dev tc up`'
 	check "it is renamed" in_ns s ip link set tc name td
 	check "which is seen" eventually 1 eval '[ "$(port tc dev)" = td ]'
 	check "it goes there again" move td c 4
@@ -239,7 +239,7 @@ containers() {
 	check "the container ends, and there is another" \
 		eventually 5 in_ns s ip link show tc
 	check "which is down" eventually 1 state_is tc wait \
-		'tap tc is down: `ip link set tc up`'
+		'tap tc is down: `ip link set dev tc up`'
 	check "the port is deleted" swctl port del tc
 }
 

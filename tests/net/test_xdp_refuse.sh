@@ -56,7 +56,7 @@ check "a name that is too long" refused \
 	'averyveryverylongname.* cannot be the name' '1 to 15 characters' \
 	dev averyveryverylongname
 in_ns s ip link set pb down
-check "a card that is down" refused 'pb is down' 'ip link set pb up' dev pb
+check "a card that is down" refused 'pb is down' 'ip link set dev pb up' dev pb
 in_ns s ip link set pb up
 check "a card that is a port already" refused 'pa is port pa already' \
 	"swctl port del pa" dev pa
@@ -69,7 +69,7 @@ check "some queues of a card that cannot be told" refused \
 	'pb receives on 4 queues and cannot be told to use 2 of them' \
 	'use all' dev pb queues 0-1
 check "an MTU that is more than the card's" refused \
-	'mtu 9000 is more than the 1500 of pb' 'ip link set pb mtu 9000' \
+	'mtu 9000 is more than the 1500 of pb' 'ip link set dev pb mtu 9000' \
 	dev pb mtu 9000
 
 # --- what others have
@@ -83,7 +83,7 @@ enslave() {
 if enslave >/dev/null 2>&1; then
 	check "a card that belongs to a bridge" refused \
 		'solo belongs to a bridge or bond already' \
-		'ip link set solo nomaster' dev solo
+		'ip link set dev solo nomaster' dev solo
 	in_ns s ip link del br9
 	in_ns s ip link set solo up
 else
