@@ -164,7 +164,11 @@ check "cards become ports after the kill" add "v0 v1 g0 g1" mode zerocopy
 check "frames after the kill" intact -n 300 -s 1000 v0:v1 v1:v0 g0:g1 g1:g0
 check "the switch is killed again" kill_swd g0 g1
 check "no program on the igb any more" within gone.g1 1500
-settings >"$T/settings"
+# Its files are closed one after the other.
+none_promiscuous() {
+	settings >"$T/settings" && ! grep -q "promiscuity [1-9]" "$T/settings"
+}
+check "no card is promiscuous any more" eventually 15 none_promiscuous
 
 check "the switch starts a third time" lab_swd lab -w 0-1
 check "cards become ports a third time" add "v0 g0"
