@@ -120,7 +120,8 @@ static int attach(
 	err_set(e, rc, "%s runs no XDP program%s: %m", link->name,
 	    generic ? "" : " in its driver");
 	if (!generic && link->mtu > UMEM_MTU_MAX)
-		err_hint(e, "ip link set dev %s mtu %d", link->name, UMEM_MTU_MAX);
+		err_hint(
+		    e, "ip link set dev %s mtu %d", link->name, UMEM_MTU_MAX);
 	else if (!generic)
 		err_hint(e, "`mode auto` takes the best way there is");
 	return rc;
