@@ -22,7 +22,11 @@ ns_make() {
 	local name
 	[ "$(id -u)" = 0 ] || die "only root can make network namespaces"
 	for name; do
-		start "$T/ns.log" unshare --net --mount sh -c '
+		# In a chroot / need not be a mount; /sys is one.
+		start "$T/ns.log" unshare --net --mount \
+			--propagation unchanged sh -c '
+			{ mount --make-rprivate / 2>/dev/null ||
+				mount --make-rprivate /sys; } &&
 			mount -t sysfs none /sys && touch "$1" &&
 			exec sleep infinity' - "$T/ns.$name"
 		ns_pid[$name]=$pid

@@ -296,8 +296,9 @@ bad_input() {
 	check "no permission" refused_within \
 		"no permission to make tap new" setpriv --bounding-set -net_admin
 	check "no /dev/net/tun" refused_within "there is no /dev/net/tun" \
-		unshare --mount sh -c \
-		'mount -t tmpfs none /dev/net && exec "$@"' sh
+		unshare --mount --propagation unchanged sh -c \
+		'{ mount --make-rprivate / || mount --make-rprivate /dev
+		} 2>/dev/null && mount -t tmpfs none /dev/net && exec "$@"' sh
 }
 
 ns_make s a b
