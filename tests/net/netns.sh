@@ -41,21 +41,21 @@ ns_make() {
 in_ns() {
 	local holder=${ns_pid[$1]}
 	shift
-	nsenter -t "$holder" --net --mount --wd -- "$@"
+	nsenter -t "$holder" --net --mount --root --wd -- "$@"
 }
 
 # Like start (lib.sh), in namespace $1: its output goes to file $2.
 start_in() {
 	local holder=${ns_pid[$1]} log=$2
 	shift 2
-	start "$log" nsenter -t "$holder" --net --mount --wd -- "$@"
+	start "$log" nsenter -t "$holder" --net --mount --root --wd -- "$@"
 }
 
 # Has start_swd run it in namespace $1, by way of the command "$2"..
 swd_in_ns() {
 	local holder=${ns_pid[$1]}
 	shift
-	swd_in=(nsenter -t "$holder" --net --mount --wd -- "$@")
+	swd_in=(nsenter -t "$holder" --net --mount --root --wd -- "$@")
 }
 
 # Lays a cable from interface $2 in namespace $1 to $4 in $3, both up, with
