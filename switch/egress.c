@@ -28,7 +28,7 @@ static enum drop_reason check_egress(
 {
 	if (!to->up)
 		return DROP_PORT_DOWN;
-	if (link_len(f) > to->max_len)
+	if (f->len > to->max_len && link_len(f) > to->max_len)
 		return DROP_MTU_EXCEEDED;
 	return to->vlan_aware ? vlan_dress(to, f) : DROP_NONE;
 }
@@ -179,37 +179,63 @@ static void pass_or_complete_slow(struct forwarder *fw, const struct passage *p,
 	complete(fw, p, no, f + begin, n - begin);
 }
 
+/* The frames of @eg that may leave by port @no, f[0..n); returns n. */
+static unsigned collect(struct forwarder *fw, const struct passage *p,
+    port_no no, struct frame *f[])
+{
+	const struct snapshot_port *to = &p->snap->port[no];
+	const struct egress *eg = &fw->egress[no];
+	unsigned n = 0;
+
+	for (unsigned s = 0; s < eg->n_spans; s++)
+		for (unsigned i = eg->span[s].first; i < eg->span[s].end; i++) {
+			struct frame *one = fw->f[i];
+			enum drop_reason why = check_egress(to, one);
+
+			if (why != DROP_NONE) {
+				fw->counters[no]->drops[why]++;
+				continue;
+			}
+			f[n++] = one;
+		}
+	return n;
+}
+
+/* Every offload bit that any of f[0..n) has. */
+static uint8_t undone_of(struct frame *const f[], unsigned n)
+{
+	uint8_t undone = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		undone |= f[i]->offload.bits;
+	return undone;
+}
+
+/* Frames that several ports get have one less to go to. */
+static void settle(struct forwarder *fw, struct egress *eg)
+{
+	for (unsigned s = 0; s < eg->n_spans; s++)
+		for (unsigned i = eg->span[s].first; i < eg->span[s].end; i++)
+			fw->f[i]->n_left--;
+	eg->n_spans = 0;
+}
+
 void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
 {
 	const struct snapshot_port *to = &p->snap->port[no];
-	struct egress *eg = &fw->egress[no];
 	struct counters *tx = fw->counters[no];
 	struct frame *f[BATCH_MAX];
-	unsigned n = 0, total = eg->n;
-	uint8_t undone = 0;
+	unsigned n = collect(fw, p, no, f);
 
-	eg->n = 0;
-	for (unsigned i = 0; i < total; i++) {
-		struct frame *one = fw->f[eg->index[i]];
-		enum drop_reason why = check_egress(to, one);
-
-		if (why == DROP_NONE)
-			f[n++] = one;
-		else
-			tx->drops[why]++;
-	}
 	if (to->rate_out)
 		n = shape_slow(to, f, n, tx, p->now);
 	if (n > 1 && p->from->from_wire && merge_is_wanted(to->accepts))
 		n = merge_slow(fw, to, f, n, tx);
-	for (unsigned i = 0; i < n; i++)
-		undone |= f[i]->offload.bits;
-	if (completion_is_needed(undone, 0))
+	if (completion_is_needed(undone_of(f, n), 0))
 		pass_or_complete_slow(fw, p, no, f, n);
 	else if (n)
 		transmit(fw, p, no, f, n);
-	for (unsigned i = 0; i < total; i++)
-		fw->f[eg->index[i]]->n_left--;
+	settle(fw, &fw->egress[no]);
 }
 
 /* Flushes queues @owed of port @no; returns those that want it again. */

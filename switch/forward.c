@@ -2,9 +2,10 @@
 /*
  * forward.c - one batch through the bridge, from receive queue to egress.
  *
- * The stages hand each other arrays that run in parallel over the frames that
- * are still on their way; a frame that is refused is counted where that is
- * decided and left out from there on.
+ * What follows each other with the same addresses and network is a run: it is
+ * admitted, learned, looked up and routed once.  The stages hand each other
+ * arrays that run in parallel over the runs; frames that are refused are
+ * counted where that is decided and left out from there on.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -15,38 +16,71 @@
 #include "switch/forwarder.h"
 #include "switch/vlan.h"
 
-static enum drop_reason admit_frame(
-    const struct snapshot_port *from, struct frame *f)
+static enum drop_reason judge_addresses(uint64_t src, uint64_t dst)
 {
-	uint64_t src = eth_mac(f->head + ETH_ADDR_LEN);
-
 	if (eth_mac_is_group(src))
 		return DROP_SOURCE_MAC_IS_MULTICAST;
 	if (!src)
 		return DROP_RX_MALFORMED;
-	if (eth_mac_is_reserved(eth_mac(f->head)))
+	if (eth_mac_is_reserved(dst))
 		return DROP_RESERVED_ADDRESS;
-	f->tci = 0;
-	return from->vlan_aware ? vlan_classify(from, f) : DROP_NONE;
+	return DROP_NONE;
 }
 
-static void admit(struct forwarder *fw, const struct passage *p)
+static inline bool starts_run(
+    const struct forwarder *fw, uint64_t src, uint64_t dst)
+{
+	unsigned r = fw->n_runs;
+
+	return !r || fw->src[r - 1] != src || fw->dst[r - 1] != dst;
+}
+
+/* fw->f[fw->n] is the first frame of a run. */
+static inline void start_run(struct forwarder *fw, uint64_t src, uint64_t dst)
+{
+	unsigned r = fw->n_runs++;
+
+	fw->src[r] = src;
+	fw->dst[r] = dst;
+	fw->first[r] = (uint8_t)fw->n;
+}
+
+/* What follows a frame with the same addresses is admitted as that was; on a
+ * bridge with VLANs each frame has to be classified. */
+static inline void admit(
+    struct forwarder *fw, const struct passage *p, bool vlan_aware)
 {
 	struct batch *b = &fw->batch;
+	uint64_t bytes = 0;
 
-	fw->n = 0;
+	fw->n = fw->n_runs = 0;
 	for (unsigned i = 0; i < b->n; i++) {
 		struct frame *f = &b->f[i];
-		enum drop_reason why;
+		uint64_t src = eth_mac(f->head + ETH_ADDR_LEN);
+		uint64_t dst = eth_mac(f->head);
 
-		p->rx->rx_packets++;
-		p->rx->rx_bytes += f->len;
-		why = admit_frame(p->from, f);
-		if (why == DROP_NONE)
-			fw->f[fw->n++] = f;
-		else
-			p->rx->drops[why]++;
+		bytes += f->len;
+		if (vlan_aware || starts_run(fw, src, dst)) {
+			enum drop_reason why = judge_addresses(src, dst);
+
+			if (vlan_aware && why == DROP_NONE)
+				why = vlan_classify(p->from, f);
+			if (why != DROP_NONE) {
+				p->rx->drops[why]++;
+				continue;
+			}
+			if (vlan_aware) {
+				src = fdb_key(f->tci, src);
+				dst = fdb_key(f->tci, dst);
+			}
+			if (!vlan_aware || starts_run(fw, src, dst))
+				start_run(fw, src, dst);
+		}
+		fw->f[fw->n++] = f;
 	}
+	fw->first[fw->n_runs] = (uint8_t)fw->n;
+	p->rx->rx_packets += b->n;
+	p->rx->rx_bytes += bytes;
 }
 
 static void police_slow(struct forwarder *fw, const struct passage *p)
@@ -59,54 +93,33 @@ static void police_slow(struct forwarder *fw, const struct passage *p)
 	pass = rate_take(p->from->rate_in, len, fw->n, p->now);
 	p->rx->drops[DROP_POLICED] += fw->n - pass;
 	fw->n = pass;
-}
-
-/* Keeps the frames whose verdict lets them pass, in order. */
-static void sift_slow(struct forwarder *fw, const struct passage *p)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < fw->n; i++) {
-		if (fw->verdict[i] == FDB_PASS) {
-			fw->f[n] = fw->f[i];
-			fw->dst[n++] = fw->dst[i];
-		} else if (fw->verdict[i] == FDB_DROP_MAC_LIMIT) {
-			p->rx->drops[DROP_MAC_LIMIT]++;
-		} else {
-			p->rx->drops[DROP_LOCKED]++;
-		}
-	}
-	fw->n = n;
+	while (fw->n_runs && fw->first[fw->n_runs - 1] >= pass)
+		fw->n_runs--;
+	fw->first[fw->n_runs] = (uint8_t)pass;
 }
 
 static void learn_and_look_up(struct forwarder *fw, const struct passage *p)
 {
 	struct fdb *fdb = p->from->bridge->fdb;
-	unsigned refused = 0;
 
-	for (unsigned i = 0; i < fw->n; i++) {
-		const struct frame *f = fw->f[i];
-		uint16_t net = f->tci & ETH_VID_MASK;
-
-		fw->src[i] = fdb_key(net, eth_mac(f->head + ETH_ADDR_LEN));
-		fw->dst[i] = fdb_key(net, eth_mac(f->head));
-	}
-	fdb_learn_batch(
-	    fdb, fw->src, fw->n, p->no, p->from->rules, p->now_s, fw->verdict);
-	for (unsigned i = 0; i < fw->n; i++)
-		refused |= fw->verdict[i];
-	if (refused != FDB_PASS)
-		sift_slow(fw, p);
-	fdb_lookup_batch(fdb, fw->dst, fw->to, fw->n, p->now_s);
+	fdb_learn_batch(fdb, fw->src, fw->n_runs, p->no, p->from->rules,
+	    p->now_s, fw->verdict);
+	fdb_lookup_batch(fdb, fw->dst, fw->to, fw->n_runs, p->now_s);
 }
 
-static void append(struct forwarder *fw, port_no to, unsigned i)
+/* Adds frames [first, end) to those that leave by port @to. */
+static inline void append(
+    struct forwarder *fw, port_no to, unsigned first, unsigned end)
 {
 	struct egress *eg = &fw->egress[to];
 
-	if (!eg->n)
+	if (!eg->n_spans)
 		fw->touched[fw->n_touched++] = to;
-	eg->index[eg->n++] = (uint8_t)i;
+	else if (eg->span[eg->n_spans - 1].end == first) {
+		eg->span[eg->n_spans - 1].end = (uint8_t)end;
+		return;
+	}
+	eg->span[eg->n_spans++] = (struct span){(uint8_t)first, (uint8_t)end};
 }
 
 static bool is_member(const struct snapshot_port *sp, const struct frame *f)
@@ -123,14 +136,15 @@ static bool wants_flood(const struct snapshot_port *sp, uint64_t mac)
 	return mac == ETH_MAC_BROADCAST ? sp->bcast_flood : sp->mcast_flood;
 }
 
-static void route_flood(
-    struct forwarder *fw, const struct passage *p, unsigned i)
+/* How many ports run @r is for. */
+static uint16_t flood_run(
+    struct forwarder *fw, const struct passage *p, unsigned r)
 {
 	const struct snapshot_bridge *bridge = p->from->bridge;
-	struct frame *f = fw->f[i];
-	uint64_t mac = eth_mac(f->head);
+	const struct frame *f = fw->f[fw->first[r]];
+	uint64_t mac = fdb_key_mac(fw->dst[r]);
+	uint16_t n = 0;
 
-	f->n_left = 0;
 	for (unsigned k = 0; k < bridge->n_ports; k++) {
 		port_no to = bridge->port[k];
 		const struct snapshot_port *sp = &p->snap->port[to];
@@ -138,48 +152,82 @@ static void route_flood(
 		if (to == p->no || !sp->up || !wants_flood(sp, mac) ||
 		    (sp->isolated && p->from->isolated) || !is_member(sp, f))
 			continue;
-		append(fw, to, i);
-		f->n_left++;
+		append(fw, to, fw->first[r], fw->first[r + 1]);
+		n++;
 	}
-	if (f->n_left)
-		p->rx->flooded += f->n_left - 1u;
-	else
-		p->rx->drops[DROP_PORT_LIST_IS_EMPTY]++;
+	return n;
 }
 
-static void route_unicast(
-    struct forwarder *fw, const struct passage *p, unsigned i, port_no to)
+static void route_flood(
+    struct forwarder *fw, const struct passage *p, unsigned r)
 {
-	const struct snapshot_port *sp = &p->snap->port[to];
+	unsigned n = fw->first[r + 1] - (unsigned)fw->first[r];
+	uint16_t n_ports = flood_run(fw, p, r);
 
-	if (to == p->no) {
-		p->rx->drops[DROP_PORT_LOOPBACK_FILTER]++;
-	} else if (sp->isolated && p->from->isolated) {
-		p->rx->drops[DROP_ISOLATED]++;
-	} else if (!is_member(sp, fw->f[i])) {
-		p->rx->drops[DROP_PORT_LIST_IS_EMPTY]++;
-	} else {
-		fw->f[i]->n_left = 1;
-		append(fw, to, i);
+	for (unsigned i = fw->first[r]; i < fw->first[r + 1]; i++)
+		fw->f[i]->n_left = n_ports;
+	if (n_ports)
+		p->rx->flooded += n * (n_ports - 1u);
+	else
+		p->rx->drops[DROP_PORT_LIST_IS_EMPTY] += n;
+}
+
+static inline enum drop_reason judge_route(const struct snapshot_port *from,
+    const struct snapshot_port *to, const struct frame *f)
+{
+	if (to == from)
+		return DROP_PORT_LOOPBACK_FILTER;
+	if (to->isolated && from->isolated)
+		return DROP_ISOLATED;
+	return is_member(to, f) ? DROP_NONE : DROP_PORT_LIST_IS_EMPTY;
+}
+
+static inline void route_unicast(
+    struct forwarder *fw, const struct passage *p, unsigned r, port_no to)
+{
+	unsigned first = fw->first[r], end = fw->first[r + 1];
+	enum drop_reason why =
+	    judge_route(p->from, &p->snap->port[to], fw->f[first]);
+
+	if (why != DROP_NONE) {
+		p->rx->drops[why] += end - first;
+		return;
 	}
+	for (unsigned i = first; i < end; i++)
+		fw->f[i]->n_left = 1;
+	append(fw, to, first, end);
+}
+
+static void refuse_run(
+    struct forwarder *fw, const struct passage *p, unsigned r)
+{
+	enum drop_reason why =
+	    fw->verdict[r] == FDB_DROP_MAC_LIMIT ? DROP_MAC_LIMIT : DROP_LOCKED;
+
+	p->rx->drops[why] += fw->first[r + 1] - (unsigned)fw->first[r];
 }
 
 static void sort_by_egress(struct forwarder *fw, const struct passage *p)
 {
-	for (unsigned i = 0; i < fw->n; i++) {
-		port_no to = fw->to[i];
+	for (unsigned r = 0; r < fw->n_runs; r++) {
+		port_no to = fw->to[r];
 
+		if (fw->verdict[r] != FDB_PASS)
+			refuse_run(fw, p, r);
 		/* An entry may outlive its port by a moment. */
-		if (to < p->snap->n_ports && p->snap->port[to].port)
-			route_unicast(fw, p, i, to);
+		else if (to < p->snap->n_ports && p->snap->port[to].port)
+			route_unicast(fw, p, r, to);
 		else
-			route_flood(fw, p, i);
+			route_flood(fw, p, r);
 	}
 }
 
 static void forward_batch(struct forwarder *fw, const struct passage *p)
 {
-	admit(fw, p);
+	if (p->from->vlan_aware)
+		admit(fw, p, true);
+	else
+		admit(fw, p, false);
 	if (p->from->rate_in)
 		police_slow(fw, p);
 	learn_and_look_up(fw, p);

@@ -10,10 +10,15 @@
 
 #include "switch/forward.h"
 
+/* Frames f[first..end) of a forwarder. */
+struct span {
+	uint8_t first, end;
+};
+
 /* The frames of a batch that leave by one port. */
 struct egress {
-	uint8_t n;
-	uint8_t index[BATCH_MAX];
+	unsigned n_spans;
+	struct span span[BATCH_MAX];
 };
 
 enum { CUTS_MAX = 16 /* batches of segments that are kept for others */ };
@@ -28,9 +33,11 @@ struct forwarder {
 	struct doorbell *bell;
 	struct pool_cache *pool;
 
-	/* f[0..n): still on their way, with their keys and destinations. */
-	unsigned n;
+	/* The frames admitted, and their runs: f[first[r]..first[r + 1]) with
+	 * their keys, and what learning says to them. */
+	unsigned n, n_runs;
 	struct frame *f[BATCH_MAX];
+	uint8_t first[BATCH_MAX + 1];
 	uint64_t src[BATCH_MAX], dst[BATCH_MAX];
 	uint16_t to[BATCH_MAX];
 	uint8_t verdict[BATCH_MAX];
