@@ -4,54 +4,20 @@
  *
  * An entry is an element of the available ring with the first descriptor of
  * its chain, fetched.  Most chains end there, or one descriptor later; the
- * others are gathered: walked to their end, or to as many bytes as are
- * wanted, and noted as pieces of our address space.
+ * others are walked to their end, or to as many bytes as are wanted, and their
+ * buffers gathered.
  *
  * Threads: the worker that serves the queue.
  */
 #ifndef PORTS_VHOST_SPLIT_H
 #define PORTS_VHOST_SPLIT_H
 
-#include "ports/vhost/access.h"
-#include "ports/vhost/virtq.h"
-
-/* Descriptors and pieces for one frame; the header may take some of them. */
-enum { SPLIT_GATHER_MAX = FRAME_SEGS_MAX + 16, SPLIT_LINE = 64 };
+#include "ports/vhost/buffer.h"
 
 struct split_entry {
 	struct shared_desc d;
 	uint16_t head; /* not checked */
 };
-
-struct split_piece {
-	uint8_t *data;
-	uint32_t len;
-};
-
-struct split_gather {
-	uint32_t len;	  /* bytes of all pieces */
-	uint32_t n;	  /* pieces */
-	uint32_t n_descs; /* looked at */
-	bool full;	  /* more than SPLIT_GATHER_MAX of either */
-	struct split_piece piece[SPLIT_GATHER_MAX];
-};
-
-/* A place in a gather. */
-struct split_cursor {
-	const struct split_piece *piece;
-	uint32_t offset;
-};
-
-/* Whether @vq may be served; breaks it if its memory went away. */
-static inline bool split_usable(struct virtq *vq)
-{
-	if (__atomic_load_n(&vq->fault, __ATOMIC_RELAXED))
-		return false;
-	if (!__atomic_load_n(&vq->mem->broken, __ATOMIC_RELAXED))
-		return true;
-	virtq_break(vq, VIRTQ_MEM_SHRUNK);
-	return false;
-}
 
 /* Chains that wait in @vq, looked up once; 0 also if that broke it. */
 static inline unsigned split_available(struct virtq *vq)
@@ -76,36 +42,6 @@ static inline struct split_entry split_entry(const struct virtq *vq, unsigned k)
 	    shared_load_desc(&vq->desc[head & mask]), head};
 }
 
-/* All of @d's bytes in one piece, or NULL if that is not so simple. */
-static inline uint8_t *split_whole(
-    const struct virtq *vq, const struct shared_desc *d)
-{
-	uint32_t got;
-	uint8_t *p = vhost_memory_at(vq->mem, d->addr, d->len, &got);
-
-	return p && got == d->len ? p : NULL;
-}
-
-/* Fetches the first bytes of @d's buffer ahead: a batch's worth of cache lines
- * that the guest's core holds arrives together instead of one after the
- * other.  A header and 64 bytes of frame are two lines. */
-static inline void split_prefetch(
-    const struct virtq *vq, const struct shared_desc *d, bool to_write)
-{
-	uint32_t got;
-	const uint8_t *p = vhost_memory_at(vq->mem, d->addr, d->len, &got);
-
-	if (!p)
-		return;
-	if (to_write) {
-		__builtin_prefetch(p, 1);
-		__builtin_prefetch(p + SPLIT_LINE, 1);
-	} else {
-		__builtin_prefetch(p, 0);
-		__builtin_prefetch(p + SPLIT_LINE, 0);
-	}
-}
-
 /* Fills the used element @k places after the next one. */
 static inline void split_use(
     const struct virtq *vq, unsigned k, uint16_t head, uint32_t len)
@@ -121,10 +57,23 @@ static inline void split_use(
  * ends; nothing beyond them is noted.  All must have the @direction
  * (VRING_DESC_F_WRITE or 0).  Returns how the chain broke the rules, or
  * VIRTQ_NONE. (virtio 1.2, 2.7.5) */
-enum virtq_fault split_gather(struct split_gather *g, const struct virtq *vq,
+enum virtq_fault split_gather(struct gather *g, const struct virtq *vq,
     const struct split_entry *e, uint16_t direction, uint32_t want);
 
 /* Publishes the @n used elements just filled; notifies if asked to. */
 void split_publish(struct virtq *vq, unsigned n, struct port_worker *w);
+
+/* As virtq.h has them. */
+unsigned split_rx(struct virtq *vq, struct batch *b, struct port_worker *w);
+void split_rx_done(struct virtq *vq, struct port_worker *w);
+void split_tx(struct virtq *vq, struct frame *const f[], unsigned n,
+    struct port_worker *w);
+
+/* Notifications from the guest, off and on. */
+void split_kicks_off(struct virtq *vq);
+void split_kicks_on(struct virtq *vq);
+bool split_is_empty(const struct virtq *vq);
+
+void split_start(struct virtq *vq, uint32_t base);
 
 #endif

@@ -3,7 +3,7 @@
  * split_gather.c - walk a descriptor chain that nobody vouches for.
  *
  * The walk looks at each descriptor once, copies it, and believes the copy
- * only as far as it has checked it.  It ends after SPLIT_GATHER_MAX
+ * only as far as it has checked it.  It ends after GATHER_MAX
  * descriptors whatever the guest links to what; loops of up to half that
  * length are recognised as such by Brent's method: one index, renewed at
  * every power of two, that the walk must not meet again.
@@ -21,26 +21,6 @@ struct walk {
 	uint32_t seen;	/* index not to be met again */
 };
 
-/* buf[0..n) from guest memory at @addr, across regions. */
-static bool read_guest(
-    const struct vhost_memory *m, uint64_t addr, void *buf, uint32_t n)
-{
-	uint8_t *to = buf;
-
-	while (n) {
-		uint32_t got;
-		const uint8_t *p = vhost_memory_at(m, addr, n, &got);
-
-		if (!p)
-			return false;
-		shared_copy_in(to, p, got);
-		to += got;
-		addr += got;
-		n -= got;
-	}
-	return true;
-}
-
 /* Moves @w to descriptor @i of its table and fetches it to *d. */
 static enum virtq_fault step(
     struct walk *w, const struct virtq *vq, uint32_t i, struct shared_desc *d)
@@ -53,7 +33,7 @@ static enum virtq_fault step(
 		w->seen = i;
 	if (!w->indirect)
 		*d = shared_load_desc(&vq->desc[i]);
-	else if (!read_guest(vq->mem, w->table + 16ull * i, d, sizeof(*d)))
+	else if (!buffer_read(vq->mem, w->table + 16ull * i, d, sizeof(*d)))
 		return VIRTQ_DESC_ADDR;
 	return VIRTQ_NONE;
 }
@@ -75,35 +55,7 @@ static enum virtq_fault enter(
 	return VIRTQ_NONE;
 }
 
-/* Notes @d's buffer in @g, cut off at @want bytes. */
-static enum virtq_fault add_buffer(struct split_gather *g,
-    const struct vhost_memory *m, const struct shared_desc *d, uint32_t want)
-{
-	uint64_t addr = d->addr, last = addr + d->len - 1;
-	uint32_t len = d->len, got;
-
-	if (!len)
-		return VIRTQ_NONE;
-	if (last < addr || !vhost_memory_at(m, last, 1, &got))
-		return VIRTQ_DESC_ADDR;
-	if (len > want - g->len)
-		len = want - g->len;
-	for (; len; addr += got, len -= got) {
-		uint8_t *p = vhost_memory_at(m, addr, len, &got);
-
-		if (!p)
-			return VIRTQ_DESC_ADDR;
-		if (g->n == SPLIT_GATHER_MAX) {
-			g->full = true;
-			return VIRTQ_NONE;
-		}
-		g->piece[g->n++] = (struct split_piece){p, got};
-		g->len += got;
-	}
-	return VIRTQ_NONE;
-}
-
-enum virtq_fault split_gather(struct split_gather *g, const struct virtq *vq,
+enum virtq_fault split_gather(struct gather *g, const struct virtq *vq,
     const struct split_entry *e, uint16_t direction, uint32_t want)
 {
 	struct walk w = {.n = vq->size, .steps = 1, .seen = e->head};
@@ -115,7 +67,7 @@ enum virtq_fault split_gather(struct split_gather *g, const struct virtq *vq,
 	for (;; fault = step(&w, vq, d.next, &d)) {
 		if (fault)
 			return fault;
-		if (g->n_descs++ == SPLIT_GATHER_MAX) {
+		if (g->n_descs++ == GATHER_MAX) {
 			g->full = true;
 			return VIRTQ_NONE;
 		}
@@ -128,7 +80,7 @@ enum virtq_fault split_gather(struct split_gather *g, const struct virtq *vq,
 		}
 		if ((d.flags & VRING_DESC_F_WRITE) != direction)
 			return VIRTQ_DIRECTION;
-		fault = add_buffer(g, vq->mem, &d, want);
+		fault = gather_add(g, vq->mem, d.addr, d.len, want);
 		if (fault || g->full || g->len == want ||
 		    !(d.flags & VRING_DESC_F_NEXT))
 			return fault;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * split_tx.c - frames into a guest's receiveq: the one copy.
+ * split_tx.c - frames into the chains of a guest's receiveq.
  *
  * Each frame goes into one chain, or with mergeable buffers into as many as
  * it takes.  Chains are counted as used only once the whole frame has its
@@ -9,11 +9,8 @@
  * next one, as with Linux vhost-net, DPDK and QEMU: it is no fault of the
  * buffer's, and a guest would take its return with length 0 for an error.
  */
-#include <string.h>
-
+#include "ports/vhost/frame_out.h"
 #include "ports/vhost/split.h"
-
-enum { HEAD_PLAIN = 64 }; /* the usual head, worth a copy of fixed length */
 
 struct tx {
 	struct virtq *vq;
@@ -40,11 +37,6 @@ static bool find_more(struct tx *t, unsigned n)
 	return true;
 }
 
-static bool virtq_is_broken(const struct virtq *vq)
-{
-	return __atomic_load_n(&vq->fault, __ATOMIC_RELAXED);
-}
-
 static enum drop_reason why_none(const struct tx *t)
 {
 	return virtq_is_broken(t->vq) ? DROP_GUEST_RING_BROKEN
@@ -56,83 +48,18 @@ static inline struct split_entry entry_at(const struct tx *t, unsigned k)
 	return k < t->n_entries ? t->entry[k] : split_entry(t->vq, k);
 }
 
-/* The header for @f in @n_buffers chains. */
-static inline struct virtio_net_hdr make_hdr(
-    const struct virtq *vq, const struct frame *f, unsigned n_buffers)
-{
-	struct virtio_net_hdr hdr =
-	    offload_hdr_for(&f->offload, vq->port->accepts);
-
-	hdr.num_buffers = (uint16_t)n_buffers;
-	return hdr;
-}
-
-/* All of @f to data[0..f->len). */
-static inline void copy_out(uint8_t *data, const struct frame *f)
-{
-	if (f->head_len == HEAD_PLAIN)
-		memcpy(data, f->head, HEAD_PLAIN);
-	else
-		memcpy(data, f->head, f->head_len);
-	data += f->head_len;
-	for (unsigned i = 0; i < f->n_segs; i++) {
-		memcpy(data, f->segs[i].data, f->segs[i].len);
-		data += f->segs[i].len;
-	}
-}
-
-static inline void put_hdr(
-    const struct virtq *vq, uint8_t *to, const struct virtio_net_hdr *hdr)
-{
-	if (vq->hdr_len == VIRTIO_NET_HDR_LEN)
-		memcpy(to, hdr, VIRTIO_NET_HDR_LEN);
-	else
-		memcpy(to, hdr, VIRTIO_NET_HDR_LEN_LEGACY);
-}
-
-/* src[0..n) to the place @at, which moves on. */
-static void write_pieces(struct split_cursor *at, const void *src, uint32_t n)
-{
-	const uint8_t *from = src;
-
-	while (n) {
-		uint32_t left = at->piece->len - at->offset;
-		uint32_t some = left < n ? left : n;
-
-		memcpy(at->piece->data + at->offset, from, some);
-		from += some;
-		n -= some;
-		at->offset += some;
-		if (at->offset == at->piece->len)
-			*at = (struct split_cursor){at->piece + 1, 0};
-	}
-}
-
-static void write_gathered(const struct virtq *vq, const struct split_gather *g,
-    const struct frame *f, unsigned n_buffers)
-{
-	struct virtio_net_hdr hdr = make_hdr(vq, f, n_buffers);
-	struct split_cursor at = {g->piece, 0};
-
-	write_pieces(&at, &hdr, vq->hdr_len);
-	write_pieces(&at, f->head, f->head_len);
-	for (unsigned i = 0; i < f->n_segs; i++)
-		write_pieces(&at, f->segs[i].data, f->segs[i].len);
-}
-
 /* Any shape of chain, and several.  Each looks at one descriptor at least,
  * so the gather's limit is a limit to their number too. */
 static __attribute__((noinline)) enum drop_reason tx_slow(
     struct tx *t, const struct frame *f)
 {
 	struct virtq *vq = t->vq;
-	uint32_t want = vq->hdr_len + f->len, before, len[SPLIT_GATHER_MAX];
-	uint16_t head[SPLIT_GATHER_MAX];
-	struct split_gather g;
+	uint32_t want = vq->hdr_len + f->len, before, len[GATHER_MAX];
+	uint16_t head[GATHER_MAX];
+	struct gather g;
 	unsigned n = 0;
 
-	g.len = g.n = g.n_descs = 0;
-	g.full = false;
+	gather_init(&g);
 	do {
 		struct split_entry e;
 		enum virtq_fault fault;
@@ -153,21 +80,17 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	} while (g.len < want && vq->mergeable);
 	if (g.len < want)
 		return DROP_GUEST_BUFFER_SMALL;
-	write_gathered(vq, &g, f, n);
+	frame_out_gathered(vq, &g, f, n);
 	for (unsigned i = 0; i < n; i++)
 		split_use(vq, t->n_used + i, head[i], len[i]);
 	t->n_used += n;
 	return DROP_NONE;
 }
 
-/* Header and frame to where @hdr_at and @data point, in one chain. */
 static inline enum drop_reason tx_linear(struct tx *t, const struct frame *f,
     uint16_t head, uint8_t *hdr_at, uint8_t *data)
 {
-	struct virtio_net_hdr hdr = make_hdr(t->vq, f, 1);
-
-	put_hdr(t->vq, hdr_at, &hdr);
-	copy_out(data, f);
+	frame_out_linear(t->vq, f, hdr_at, data);
 	split_use(t->vq, t->n_used++, head, t->vq->hdr_len + f->len);
 	return DROP_NONE;
 }
@@ -190,15 +113,15 @@ static inline enum drop_reason tx_one(struct tx *t, const struct frame *f)
 	if (e.head >= vq->size)
 		return tx_slow(t, f);
 	if (d.flags == VRING_DESC_F_WRITE && d.len >= hdr_len + f->len) {
-		p = split_whole(vq, &d);
+		p = buffer_whole(vq, d.addr, d.len);
 		if (p)
 			return tx_linear(t, f, e.head, p, p + hdr_len);
 	} else if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) &&
 		   d.len == hdr_len && d.next < vq->size) {
-		p = split_whole(vq, &d);
+		p = buffer_whole(vq, d.addr, d.len);
 		d = shared_load_desc(&vq->desc[d.next]);
 		data = d.flags == VRING_DESC_F_WRITE && d.len >= f->len
-			   ? split_whole(vq, &d)
+			   ? buffer_whole(vq, d.addr, d.len)
 			   : NULL;
 		if (p && data)
 			return tx_linear(t, f, e.head, p, data);
@@ -219,19 +142,20 @@ static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 	for (unsigned k = 0; k < t->n_entries; k++)
 		t->entry[k] = split_entry(vq, k);
 	for (unsigned k = 0; k < t->n_entries; k++)
-		split_prefetch(vq, &t->entry[k].d, true);
+		buffer_prefetch(
+		    vq, t->entry[k].d.addr, t->entry[k].d.len, true);
 }
 
 /* A frame too long for what is left of the ring does not hold up shorter
  * ones; an empty or broken ring holds up all, and is not looked at again. */
-void virtq_tx(struct virtq *vq, struct frame *const f[], unsigned n,
+void split_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
 	struct counters *c = w->counters;
 	struct tx t;
 	unsigned i = 0;
 
-	if (split_usable(vq)) {
+	if (virtq_usable(vq)) {
 		tx_begin(&t, vq, n);
 		for (; i < n && !virtq_is_broken(vq); i++) {
 			enum drop_reason why = tx_one(&t, f[i]);

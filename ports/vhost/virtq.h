@@ -81,7 +81,7 @@ struct virtq {
 /* Readies @vq, whose first group of members is set, to go on at ring index
  * @base (vhost-user, VHOST_USER_SET_VRING_BASE) with notifications from the
  * guest off.  Control; @vq is not live. */
-void virtq_start(struct virtq *vq, uint16_t base);
+void virtq_start(struct virtq *vq, uint32_t base);
 
 /* Takes up to BATCH_MAX frames of guest queue @vq (a transmitq) into the
  * empty @b; frames are borrowed until virtq_rx_done().  Counts what it
@@ -107,6 +107,26 @@ void virtq_disarm(struct virtq *vq);
 
 /* Marks @vq broken for @why and raises its port.  Worker. */
 void virtq_break(struct virtq *vq, enum virtq_fault why);
+
+/* Tells the guest of what was just returned.  Returns false if it has to be
+ * told again.  For the code of a ring format; worker. */
+bool virtq_call(struct virtq *vq, struct port_worker *w);
+
+static inline bool virtq_is_broken(const struct virtq *vq)
+{
+	return __atomic_load_n(&vq->fault, __ATOMIC_RELAXED);
+}
+
+/* Whether @vq may be served; breaks it if its memory went away.  Worker. */
+static inline bool virtq_usable(struct virtq *vq)
+{
+	if (virtq_is_broken(vq))
+		return false;
+	if (!__atomic_load_n(&vq->mem->broken, __ATOMIC_RELAXED))
+		return true;
+	virtq_break(vq, VIRTQ_MEM_SHRUNK);
+	return false;
+}
 
 /* "avail_jump" for VIRTQ_AVAIL_JUMP. */
 const char *virtq_fault_name(enum virtq_fault why);

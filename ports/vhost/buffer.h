@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * buffer.h - what descriptors point at, whatever ring they lie in.
+ *
+ * Nearly every buffer is one piece of our address space and is found by
+ * buffer_whole().  All others are gathered: cut where regions of memory meet,
+ * cut off at as many bytes as are wanted, and noted as pieces, which a cursor
+ * then reads or writes in order.
+ *
+ * Threads: the worker that serves the queue.
+ */
+#ifndef PORTS_VHOST_BUFFER_H
+#define PORTS_VHOST_BUFFER_H
+
+#include "ports/vhost/access.h"
+#include "ports/vhost/virtq.h"
+
+enum {
+	BUFFER_LINE = 64,
+	/* The usual head of a finished frame, worth a copy of fixed length. */
+	BUFFER_HEAD_PLAIN = 64,
+	/* Descriptors and pieces for one frame; the header may take some. */
+	GATHER_MAX = FRAME_SEGS_MAX + 16,
+};
+
+struct gather_piece {
+	uint8_t *data;
+	uint32_t len;
+};
+
+struct gather {
+	uint32_t len;	  /* bytes of all pieces */
+	uint32_t n;	  /* pieces */
+	uint32_t n_descs; /* looked at */
+	bool full;	  /* more than GATHER_MAX of either */
+	struct gather_piece piece[GATHER_MAX];
+};
+
+/* A place in a gather. */
+struct gather_cursor {
+	const struct gather_piece *piece;
+	uint32_t offset;
+};
+
+/* All of [addr, addr + len) in one piece, or NULL if that is not so simple. */
+static inline uint8_t *buffer_whole(
+    const struct virtq *vq, uint64_t addr, uint32_t len)
+{
+	uint32_t got;
+	uint8_t *p = vhost_memory_at(vq->mem, addr, len, &got);
+
+	return p && got == len ? p : NULL;
+}
+
+/* Fetches the first bytes of a buffer ahead: a batch's worth of cache lines
+ * that the guest's core holds arrives together instead of one after the
+ * other.  A header and 64 bytes of frame are two lines. */
+static inline void buffer_prefetch(
+    const struct virtq *vq, uint64_t addr, uint32_t len, bool to_write)
+{
+	uint32_t got;
+	const uint8_t *p = vhost_memory_at(vq->mem, addr, len, &got);
+
+	if (!p)
+		return;
+	if (to_write) {
+		__builtin_prefetch(p, 1);
+		__builtin_prefetch(p + BUFFER_LINE, 1);
+	} else {
+		__builtin_prefetch(p, 0);
+		__builtin_prefetch(p + BUFFER_LINE, 0);
+	}
+}
+
+/* Empties @g, of which 4 KiB stay as they are. */
+static inline void gather_init(struct gather *g)
+{
+	g->len = g->n = g->n_descs = 0;
+	g->full = false;
+}
+
+/* Adds [addr, addr + len) to @g, cut off where @g holds @want bytes.  Sets
+ * g->full if it takes more pieces than there are.  VIRTQ_NONE, or
+ * VIRTQ_DESC_ADDR if any of it is outside the guest's memory. */
+static inline enum virtq_fault gather_add(struct gather *g,
+    const struct vhost_memory *m, uint64_t addr, uint32_t len, uint32_t want)
+{
+	uint64_t last = addr + len - 1;
+	uint32_t got;
+
+	if (!len)
+		return VIRTQ_NONE;
+	if (last < addr || !vhost_memory_at(m, last, 1, &got))
+		return VIRTQ_DESC_ADDR;
+	if (len > want - g->len)
+		len = want - g->len;
+	for (; len; addr += got, len -= got) {
+		uint8_t *p = vhost_memory_at(m, addr, len, &got);
+
+		if (!p)
+			return VIRTQ_DESC_ADDR;
+		if (g->n == GATHER_MAX) {
+			g->full = true;
+			return VIRTQ_NONE;
+		}
+		g->piece[g->n++] = (struct gather_piece){p, got};
+		g->len += got;
+	}
+	return VIRTQ_NONE;
+}
+
+/* How many of @n bytes there are before the piece ends. */
+static inline uint32_t gather_left(const struct gather_cursor *at, uint32_t n)
+{
+	uint32_t left = at->piece->len - at->offset;
+
+	return left < n ? left : n;
+}
+
+static inline void gather_move(struct gather_cursor *at, uint32_t n)
+{
+	at->offset += n;
+	if (at->offset == at->piece->len)
+		*at = (struct gather_cursor){at->piece + 1, 0};
+}
+
+/* buf[0..n) from guest memory at @addr, across regions; false: not there. */
+bool buffer_read(
+    const struct vhost_memory *m, uint64_t addr, void *buf, uint32_t n);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * frame_out.h - a frame into a guest's buffers: the one copy.
+ *
+ * A virtio-net header, then the frame.  The ring's code finds the buffers and
+ * says how many chains they are of.
+ *
+ * Threads: the worker that serves the queue.
+ */
+#ifndef PORTS_VHOST_FRAME_OUT_H
+#define PORTS_VHOST_FRAME_OUT_H
+
+#include "ports/vhost/buffer.h"
+
+/* The header for @f in @n_buffers chains. */
+static inline struct virtio_net_hdr frame_out_hdr(
+    const struct virtq *vq, const struct frame *f, unsigned n_buffers)
+{
+	struct virtio_net_hdr hdr =
+	    offload_hdr_for(&f->offload, vq->port->accepts);
+
+	hdr.num_buffers = (uint16_t)n_buffers;
+	return hdr;
+}
+
+/* All of @f to data[0..f->len). */
+static inline void frame_out_copy(uint8_t *data, const struct frame *f)
+{
+	if (f->head_len == BUFFER_HEAD_PLAIN)
+		memcpy(data, f->head, BUFFER_HEAD_PLAIN);
+	else
+		memcpy(data, f->head, f->head_len);
+	data += f->head_len;
+	for (unsigned i = 0; i < f->n_segs; i++) {
+		memcpy(data, f->segs[i].data, f->segs[i].len);
+		data += f->segs[i].len;
+	}
+}
+
+/* Header and frame to where @hdr_at and @data point, in one chain. */
+static inline void frame_out_linear(const struct virtq *vq,
+    const struct frame *f, uint8_t *hdr_at, uint8_t *data)
+{
+	struct virtio_net_hdr hdr = frame_out_hdr(vq, f, 1);
+
+	if (vq->hdr_len == VIRTIO_NET_HDR_LEN)
+		memcpy(hdr_at, &hdr, VIRTIO_NET_HDR_LEN);
+	else
+		memcpy(hdr_at, &hdr, VIRTIO_NET_HDR_LEN_LEGACY);
+	frame_out_copy(data, f);
+}
+
+/* src[0..n) to the place @at, which moves on. */
+static inline void frame_out_write(
+    struct gather_cursor *at, const void *src, uint32_t n)
+{
+	const uint8_t *from = src;
+
+	while (n) {
+		uint32_t some = gather_left(at, n);
+
+		memcpy(at->piece->data + at->offset, from, some);
+		from += some;
+		n -= some;
+		gather_move(at, some);
+	}
+}
+
+/* Header and frame into the pieces of @g, gathered from @n_buffers chains,
+ * which together are long enough. */
+static inline void frame_out_gathered(const struct virtq *vq,
+    const struct gather *g, const struct frame *f, unsigned n_buffers)
+{
+	struct virtio_net_hdr hdr = frame_out_hdr(vq, f, n_buffers);
+	struct gather_cursor at = {g->piece, 0};
+
+	frame_out_write(&at, &hdr, vq->hdr_len);
+	frame_out_write(&at, f->head, f->head_len);
+	for (unsigned i = 0; i < f->n_segs; i++)
+		frame_out_write(&at, f->segs[i].data, f->segs[i].len);
+}
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * split.c - a split ring's start, its end of a batch, notifications both ways.
+ *
+ * The used index says what was returned, and where the device goes on if it is
+ * killed.
+ */
+#include "ports/vhost/split.h"
+
+/* Whether the guest wants to hear of used->idx going from @old to @new. */
+static bool call_is_wanted(const struct virtq *vq, uint16_t old, uint16_t new)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (C) */
+	if (vq->event_idx)
+		return vring_need_event(
+		    shared_load(&vq->avail->ring[vq->size]), new, old);
+	return !(shared_load(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+}
+
+void split_publish(struct virtq *vq, unsigned n, struct port_worker *w)
+{
+	uint16_t old = vq->signalled;
+
+	vq->next_used = (uint16_t)(vq->next_used + n);
+	shared_store_release(&vq->used->idx, vq->next_used); /* (B) */
+	vq->signalled = vq->next_used;
+	if (vq->call_fd < 0 || !call_is_wanted(vq, old, vq->signalled))
+		return;
+	if (!virtq_call(vq, w))
+		vq->signalled = old;
+}
+
+/* Where the device says how far the guest may go without a notification. */
+static uint16_t *avail_event(const struct virtq *vq)
+{
+	return (uint16_t *)&vq->used->ring[vq->size];
+}
+
+/* With event_idx the index stays where it was: behind, and thus silent. */
+void split_kicks_off(struct virtq *vq)
+{
+	if (!vq->event_idx)
+		shared_store(&vq->used->flags, VRING_USED_F_NO_NOTIFY);
+}
+
+void split_kicks_on(struct virtq *vq)
+{
+	if (vq->event_idx)
+		shared_store(avail_event(vq), vq->next_avail);
+	else
+		shared_store(&vq->used->flags, 0);
+}
+
+bool split_is_empty(const struct virtq *vq)
+{
+	return shared_load(&vq->avail->idx) == vq->next_avail;
+}
+
+void split_start(struct virtq *vq, uint32_t base)
+{
+	vq->next_avail = vq->next_used = vq->signalled = (uint16_t)base;
+	shared_store(&vq->used->flags, 0);
+}
