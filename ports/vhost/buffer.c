@@ -25,3 +25,18 @@ bool buffer_read(
 	}
 	return true;
 }
+
+uint8_t *buffer_find_slow(struct buffer_window *win,
+    const struct vhost_memory *m, uint64_t addr, uint32_t len)
+{
+	for (unsigned i = 0; i < m->n; i++) {
+		const struct vhost_region *r = &m->region[i];
+		uint64_t offset = addr - r->guest;
+
+		if (offset >= r->size)
+			continue;
+		*win = (struct buffer_window){r->guest, r->size, r->host};
+		return r->size - offset >= len ? r->host + offset : NULL;
+	}
+	return NULL;
+}

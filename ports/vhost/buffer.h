@@ -42,33 +42,49 @@ struct gather_cursor {
 	uint32_t offset;
 };
 
-/* All of [addr, addr + len) in one piece, or NULL if that is not so simple. */
+/* The region that the last buffer was found in, by value, so that it stays in
+ * registers while a ring's descriptors are translated. */
+struct buffer_window {
+	uint64_t guest, size;
+	uint8_t *host;
+};
+
+uint8_t *buffer_find_slow(struct buffer_window *win,
+    const struct vhost_memory *m, uint64_t addr, uint32_t len);
+
+/* All of [addr, addr + len) in one piece, or NULL if that is not so simple;
+ * @win is empty at first. */
+static inline uint8_t *buffer_find(struct buffer_window *win,
+    const struct vhost_memory *m, uint64_t addr, uint32_t len)
+{
+	uint64_t offset = addr - win->guest;
+
+	if (__builtin_expect(
+		offset < win->size && win->size - offset >= len, 1))
+		return win->host + offset;
+	return buffer_find_slow(win, m, addr, len);
+}
+
 static inline uint8_t *buffer_whole(
     const struct virtq *vq, uint64_t addr, uint32_t len)
 {
-	uint32_t got;
-	uint8_t *p = vhost_memory_at(vq->mem, addr, len, &got);
+	struct buffer_window win = {0};
 
-	return p && got == len ? p : NULL;
+	return buffer_find_slow(&win, vq->mem, addr, len);
 }
 
 /* Fetches the first bytes of a buffer ahead: a batch's worth of cache lines
  * that the guest's core holds arrives together instead of one after the
  * other.  A header and 64 bytes of frame are two lines. */
-static inline void buffer_prefetch(
-    const struct virtq *vq, uint64_t addr, uint32_t len, bool to_write)
+static inline __attribute__((always_inline)) void buffer_prefetch(
+    const uint8_t *at, bool to_write)
 {
-	uint32_t got;
-	const uint8_t *p = vhost_memory_at(vq->mem, addr, len, &got);
-
-	if (!p)
-		return;
 	if (to_write) {
-		__builtin_prefetch(p, 1);
-		__builtin_prefetch(p + BUFFER_LINE, 1);
+		__builtin_prefetch(at, 1);
+		__builtin_prefetch(at + BUFFER_LINE, 1);
 	} else {
-		__builtin_prefetch(p, 0);
-		__builtin_prefetch(p + BUFFER_LINE, 0);
+		__builtin_prefetch(at, 0);
+		__builtin_prefetch(at + BUFFER_LINE, 0);
 	}
 }
 

@@ -88,3 +88,29 @@ enum frame_in_outcome frame_in_gathered(
 		return FRAME_IN_LATER;
 	return take(in, g, len);
 }
+
+enum frame_in_outcome frame_in_linear_slow(struct frame_in *in,
+    const uint8_t *hdr_at, const uint8_t *data, uint32_t len)
+{
+	struct batch *b = in->b;
+	struct frame *f = &b->f[b->n];
+	struct virtio_net_hdr hdr;
+	enum drop_reason why;
+
+	if (b->n_segs == BATCH_SEGS_MAX)
+		return FRAME_IN_LATER;
+	shared_copy_in(&hdr, hdr_at, VIRTIO_NET_HDR_LEN_LEGACY);
+	frame_in_describe(in, f, len, frame_in_head_len(&hdr, len));
+	shared_copy_in(f->head, data, f->head_len);
+	why = frame_in_offload(in, f, &hdr);
+	if (why != DROP_NONE)
+		return frame_in_refuse(in, why, len);
+	if (len > f->head_len) {
+		f->segs[0] =
+		    (struct frame_seg){data + f->head_len, len - f->head_len};
+		f->n_segs = 1;
+		b->n_segs++;
+	}
+	b->n++;
+	return FRAME_IN_TAKEN;
+}

@@ -101,33 +101,36 @@ static inline enum drop_reason frame_in_offload(
 	return frame_in_offload_slow(f, hdr, in->vq->allowed);
 }
 
+/* frame_in_linear() when the header says that something is left to do. */
+enum frame_in_outcome frame_in_linear_slow(struct frame_in *in,
+    const uint8_t *hdr_at, const uint8_t *data, uint32_t len);
+
 /* Header at @hdr_at, a whole frame of a lawful length at data[0..len). */
-static inline enum frame_in_outcome frame_in_linear(struct frame_in *in,
-    const uint8_t *hdr_at, const uint8_t *data, uint32_t len)
+static inline __attribute__((always_inline)) enum frame_in_outcome
+frame_in_linear(struct frame_in *in, const uint8_t *hdr_at, const uint8_t *data,
+    uint32_t len)
 {
 	struct batch *b = in->b;
 	struct frame *f = &b->f[b->n];
-	struct virtio_net_hdr hdr;
-	enum drop_reason why;
-	uint32_t head_len;
+	uint16_t undone; /* flags and gso_type */
 
-	if (b->n_segs == BATCH_SEGS_MAX)
-		return FRAME_IN_LATER;
-	shared_copy_in(&hdr, hdr_at, VIRTIO_NET_HDR_LEN_LEGACY);
-	head_len = frame_in_head_len(&hdr, len);
-	frame_in_describe(in, f, len, head_len);
-	if (head_len == BUFFER_HEAD_PLAIN)
+	shared_copy_in(&undone, hdr_at, sizeof(undone));
+	if (undone || b->n_segs == BATCH_SEGS_MAX)
+		return frame_in_linear_slow(in, hdr_at, data, len);
+	f->offload = (struct offload){0};
+	if (len > BUFFER_HEAD_PLAIN) {
+		frame_in_describe(in, f, len, BUFFER_HEAD_PLAIN);
 		shared_copy_in(f->head, data, BUFFER_HEAD_PLAIN);
-	else
-		shared_copy_in(f->head, data, head_len);
-	why = frame_in_offload(in, f, &hdr);
-	if (why != DROP_NONE)
-		return frame_in_refuse(in, why, len);
-	if (len > head_len) {
-		f->segs[0] =
-		    (struct frame_seg){data + head_len, len - head_len};
+		f->segs[0] = (struct frame_seg){
+		    data + BUFFER_HEAD_PLAIN, len - BUFFER_HEAD_PLAIN};
 		f->n_segs = 1;
 		b->n_segs++;
+	} else {
+		frame_in_describe(in, f, len, len);
+		if (len == BUFFER_HEAD_PLAIN)
+			shared_copy_in(f->head, data, BUFFER_HEAD_PLAIN);
+		else
+			shared_copy_in(f->head, data, len);
 	}
 	b->n++;
 	return FRAME_IN_TAKEN;

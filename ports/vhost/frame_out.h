@@ -37,16 +37,31 @@ static inline void frame_out_copy(uint8_t *data, const struct frame *f)
 	}
 }
 
-/* Header and frame to where @hdr_at and @data point, in one chain. */
-static inline void frame_out_linear(const struct virtq *vq,
-    const struct frame *f, uint8_t *hdr_at, uint8_t *data)
+static __attribute__((noinline)) void frame_out_hdr_slow(
+    const struct virtq *vq, const struct frame *f, uint8_t *hdr_at)
 {
 	struct virtio_net_hdr hdr = frame_out_hdr(vq, f, 1);
 
-	if (vq->hdr_len == VIRTIO_NET_HDR_LEN)
-		memcpy(hdr_at, &hdr, VIRTIO_NET_HDR_LEN);
-	else
-		memcpy(hdr_at, &hdr, VIRTIO_NET_HDR_LEN_LEGACY);
+	memcpy(hdr_at, &hdr, vq->hdr_len);
+}
+
+/* Header and frame to where @hdr_at and @data point, in one chain.  The header
+ * of a finished frame is written as the two words that it is: one put together
+ * from its members would have to wait for their stores. */
+static inline void frame_out_linear(const struct virtq *vq,
+    const struct frame *f, uint8_t *hdr_at, uint8_t *data)
+{
+	static const uint16_t num_buffers[] = {0, 1};
+
+	if (f->offload.bits) {
+		frame_out_hdr_slow(vq, f, hdr_at);
+	} else {
+		memset(hdr_at, 0, 8);
+		if (vq->hdr_len == VIRTIO_NET_HDR_LEN)
+			memcpy(hdr_at + 8, num_buffers, 4);
+		else
+			memcpy(hdr_at + 8, num_buffers, 2);
+	}
 	frame_out_copy(data, f);
 }
 

@@ -16,6 +16,7 @@
 
 struct split_entry {
 	struct shared_desc d;
+	uint8_t *at;   /* where its buffer is whole, or NULL */
 	uint16_t head; /* not checked */
 };
 
@@ -31,15 +32,30 @@ static inline unsigned split_available(struct virtq *vq)
 	return 0;
 }
 
-/* The entry @k places after the next one to take. */
-static inline struct split_entry split_entry(const struct virtq *vq, unsigned k)
+/* Fetches the entry @k places after the next one to take. */
+static inline void split_fetch(struct split_entry *e, const struct virtq *vq,
+    struct buffer_window *win, unsigned k)
 {
 	uint32_t mask = vq->size - 1;
 	uint16_t head =
 	    shared_load(&vq->avail->ring[(vq->next_avail + k) & mask]);
+	struct shared_desc d = shared_load_desc(&vq->desc[head & mask]);
 
-	return (struct split_entry){
-	    shared_load_desc(&vq->desc[head & mask]), head};
+	e->d = d;
+	e->at = buffer_find(win, vq->mem, d.addr, d.len);
+	e->head = head;
+}
+
+/* Fetches the next @n entries, and their buffers ahead. */
+static inline void split_fetch_all(
+    struct split_entry e[], const struct virtq *vq, unsigned n, bool to_write)
+{
+	struct buffer_window win = {0};
+
+	for (unsigned k = 0; k < n; k++) {
+		split_fetch(&e[k], vq, &win, k);
+		buffer_prefetch(e[k].at, to_write);
+	}
 }
 
 /* Fills the used element @k places after the next one. */

@@ -27,28 +27,24 @@ static inline enum frame_in_outcome rx_one(
     struct frame_in *in, const struct split_entry *e)
 {
 	struct virtq *vq = in->vq;
-	uint32_t hdr_len = vq->hdr_len;
 	struct shared_desc d = e->d;
-	const uint8_t *p, *data;
+	const uint8_t *data;
+	uint32_t len;
 
-	if (e->head >= vq->size)
+	if (__builtin_expect(e->head >= vq->size, 0))
 		return frame_in_breach(in, VIRTQ_DESC_INDEX);
-	if (!d.flags && frame_in_len_is_lawful(d.len - hdr_len)) {
-		p = buffer_whole(vq, d.addr, d.len);
-		if (p)
-			return frame_in_linear(
-			    in, p, p + hdr_len, d.len - hdr_len);
-	} else if (d.flags == VRING_DESC_F_NEXT && d.len == hdr_len &&
-		   d.next < vq->size) {
-		p = buffer_whole(vq, d.addr, d.len);
+	if (!e->at)
+		return rx_slow(in, e);
+	data = e->at + vq->hdr_len;
+	len = d.len - vq->hdr_len;
+	if (d.flags == VRING_DESC_F_NEXT && !len && d.next < vq->size) {
 		d = shared_load_desc(&vq->desc[d.next]);
-		if (p && !d.flags && frame_in_len_is_lawful(d.len)) {
-			data = buffer_whole(vq, d.addr, d.len);
-			if (data)
-				return frame_in_linear(in, p, data, d.len);
-		}
+		data = buffer_whole(vq, d.addr, d.len);
+		len = d.len;
 	}
-	return rx_slow(in, e);
+	if (d.flags || !data || !frame_in_len_is_lawful(len))
+		return rx_slow(in, e);
+	return frame_in_linear(in, e->at, data, len);
 }
 
 unsigned split_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
@@ -62,10 +58,7 @@ unsigned split_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 	n = split_available(vq);
 	if (n > BATCH_MAX)
 		n = BATCH_MAX;
-	for (i = 0; i < n; i++)
-		e[i] = split_entry(vq, i);
-	for (i = 0; i < n; i++)
-		buffer_prefetch(vq, e[i].d.addr, e[i].d.len, false);
+	split_fetch_all(e, vq, n, false);
 	for (i = 0; i < n && in.n_descs < FRAME_IN_DESCS_MAX; i++) {
 		if (rx_one(&in, &e[i]) != FRAME_IN_TAKEN)
 			break;

@@ -43,9 +43,16 @@ static enum drop_reason why_none(const struct tx *t)
 				      : DROP_GUEST_RING_FULL;
 }
 
-static inline struct split_entry entry_at(const struct tx *t, unsigned k)
+/* The entry @k; those that were not fetched ahead are fetched to *spare. */
+static inline const struct split_entry *entry_at(
+    const struct tx *t, unsigned k, struct split_entry *spare)
 {
-	return k < t->n_entries ? t->entry[k] : split_entry(t->vq, k);
+	struct buffer_window win = {0};
+
+	if (k < t->n_entries)
+		return &t->entry[k];
+	split_fetch(spare, t->vq, &win, k);
+	return spare;
 }
 
 /* Any shape of chain, and several.  Each looks at one descriptor at least,
@@ -61,21 +68,22 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 
 	gather_init(&g);
 	do {
-		struct split_entry e;
+		struct split_entry spare;
+		const struct split_entry *e;
 		enum virtq_fault fault;
 
 		if (t->n_used + n == t->n_avail && !find_more(t, t->n_used + n))
 			return why_none(t);
-		e = entry_at(t, t->n_used + n);
+		e = entry_at(t, t->n_used + n, &spare);
 		before = g.len;
-		fault = split_gather(&g, vq, &e, VRING_DESC_F_WRITE, want);
+		fault = split_gather(&g, vq, e, VRING_DESC_F_WRITE, want);
 		if (fault) {
 			virtq_break(vq, fault);
 			return DROP_GUEST_RING_BROKEN;
 		}
 		if (g.full)
 			return DROP_GUEST_BUFFER_SMALL;
-		head[n] = e.head;
+		head[n] = e->head;
 		len[n++] = g.len - before;
 	} while (g.len < want && vq->mergeable);
 	if (g.len < want)
@@ -87,46 +95,38 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	return DROP_NONE;
 }
 
-static inline enum drop_reason tx_linear(struct tx *t, const struct frame *f,
-    uint16_t head, uint8_t *hdr_at, uint8_t *data)
-{
-	frame_out_linear(t->vq, f, hdr_at, data);
-	split_use(t->vq, t->n_used++, head, t->vq->hdr_len + f->len);
-	return DROP_NONE;
-}
-
 /* One descriptor, or the header in one and the frame in the next. */
 static inline enum drop_reason tx_one(struct tx *t, const struct frame *f)
 {
 	struct virtq *vq = t->vq;
-	uint32_t hdr_len = vq->hdr_len;
-	struct split_entry e;
+	uint32_t hdr_len = vq->hdr_len, len;
+	const struct split_entry *e;
+	struct split_entry spare;
 	struct shared_desc d;
-	uint8_t *p, *data;
+	uint8_t *data;
 
 	if (f->offload.bits & ~(vq->port->accepts | OFFLOAD_VALID))
 		return DROP_NO_OFFLOAD;
 	if (t->n_used == t->n_avail && !find_more(t, t->n_used))
 		return why_none(t);
-	e = entry_at(t, t->n_used);
-	d = e.d;
-	if (e.head >= vq->size)
+	e = entry_at(t, t->n_used, &spare);
+	if (!e->at || e->head >= vq->size)
 		return tx_slow(t, f);
-	if (d.flags == VRING_DESC_F_WRITE && d.len >= hdr_len + f->len) {
-		p = buffer_whole(vq, d.addr, d.len);
-		if (p)
-			return tx_linear(t, f, e.head, p, p + hdr_len);
-	} else if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) &&
-		   d.len == hdr_len && d.next < vq->size) {
-		p = buffer_whole(vq, d.addr, d.len);
+	d = e->d;
+	len = d.len - hdr_len;
+	data = e->at + hdr_len;
+	if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) && !len &&
+	    d.next < vq->size) {
 		d = shared_load_desc(&vq->desc[d.next]);
-		data = d.flags == VRING_DESC_F_WRITE && d.len >= f->len
-			   ? buffer_whole(vq, d.addr, d.len)
-			   : NULL;
-		if (p && data)
-			return tx_linear(t, f, e.head, p, data);
+		data = buffer_whole(vq, d.addr, d.len);
+		len = d.len;
 	}
-	return tx_slow(t, f);
+	if (d.flags != VRING_DESC_F_WRITE || !data || d.len < len ||
+	    len < f->len)
+		return tx_slow(t, f);
+	frame_out_linear(vq, f, e->at, data);
+	split_use(vq, t->n_used++, e->head, hdr_len + f->len);
+	return DROP_NONE;
 }
 
 /* Looks at what waits in the ring, as much of it as @n frames may need. */
@@ -139,11 +139,7 @@ static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 	t->n_entries = t->n_avail < n ? t->n_avail : n;
 	if (t->n_entries > BATCH_MAX)
 		t->n_entries = BATCH_MAX;
-	for (unsigned k = 0; k < t->n_entries; k++)
-		t->entry[k] = split_entry(vq, k);
-	for (unsigned k = 0; k < t->n_entries; k++)
-		buffer_prefetch(
-		    vq, t->entry[k].d.addr, t->entry[k].d.len, true);
+	split_fetch_all(t->entry, vq, t->n_entries, true);
 }
 
 /* A frame too long for what is left of the ring does not hold up shorter
