@@ -18,6 +18,7 @@ struct tx {
 	unsigned n_avail;   /* chains known to be available */
 	unsigned n_used;    /* chains that hold frames */
 	bool looked_again;
+	uint8_t refused; /* enum offload_bit that the guest does not take */
 	struct split_entry entry[BATCH_MAX];
 };
 
@@ -95,44 +96,68 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	return DROP_NONE;
 }
 
-/* One descriptor, or the header in one and the frame in the next. */
-static inline enum drop_reason tx_one(struct tx *t, const struct frame *f)
+/* The header in one descriptor, the frame in the next. */
+static bool tx_apart(
+    struct tx *t, const struct frame *f, const struct split_entry *e)
 {
 	struct virtq *vq = t->vq;
-	uint32_t hdr_len = vq->hdr_len, len;
-	const struct split_entry *e;
-	struct split_entry spare;
-	struct shared_desc d;
+	struct shared_desc d = e->d;
 	uint8_t *data;
 
-	if (f->offload.bits & ~(vq->port->accepts | OFFLOAD_VALID))
+	if (!e->at || e->head >= vq->size || d.len != vq->hdr_len ||
+	    d.flags != (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) ||
+	    d.next >= vq->size)
+		return false;
+	d = shared_load_desc(&vq->desc[d.next]);
+	if (d.flags != VRING_DESC_F_WRITE || d.len < f->len)
+		return false;
+	data = buffer_whole(vq, d.addr, d.len);
+	if (!data)
+		return false;
+	frame_out_linear(vq, f, e->at, data);
+	split_use(vq, t->n_used++, e->head, vq->hdr_len + f->len);
+	return true;
+}
+
+static __attribute__((noinline)) enum drop_reason tx_other(
+    struct tx *t, const struct frame *f)
+{
+	struct split_entry spare;
+
+	if (virtq_is_broken(t->vq))
+		return DROP_GUEST_RING_BROKEN;
+	if (f->offload.bits & t->refused)
 		return DROP_NO_OFFLOAD;
 	if (t->n_used == t->n_avail && !find_more(t, t->n_used))
 		return why_none(t);
-	e = entry_at(t, t->n_used, &spare);
-	if (!e->at || e->head >= vq->size)
-		return tx_slow(t, f);
-	d = e->d;
-	len = d.len - hdr_len;
-	data = e->at + hdr_len;
-	if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) && !len &&
-	    d.next < vq->size) {
-		d = shared_load_desc(&vq->desc[d.next]);
-		data = buffer_whole(vq, d.addr, d.len);
-		len = d.len;
-	}
-	if (d.flags != VRING_DESC_F_WRITE || !data || d.len < len ||
-	    len < f->len)
-		return tx_slow(t, f);
-	frame_out_linear(vq, f, e->at, data);
-	split_use(vq, t->n_used++, e->head, hdr_len + f->len);
-	return DROP_NONE;
+	if (tx_apart(t, f, entry_at(t, t->n_used, &spare)))
+		return DROP_NONE;
+	return tx_slow(t, f);
+}
+
+/* One descriptor that was fetched ahead and is large enough. */
+static inline bool tx_plain(struct tx *t, const struct frame *f)
+{
+	const struct split_entry *e = &t->entry[t->n_used];
+	struct virtq *vq = t->vq;
+	uint32_t len = vq->hdr_len + f->len;
+
+	if (__builtin_expect(t->n_used >= t->n_entries || !e->at ||
+				 e->head >= vq->size || e->d.len < len ||
+				 e->d.flags != VRING_DESC_F_WRITE ||
+				 f->offload.bits & t->refused,
+		0))
+		return false;
+	frame_out_linear(vq, f, e->at, e->at + vq->hdr_len);
+	split_use(vq, t->n_used++, e->head, len);
+	return true;
 }
 
 /* Looks at what waits in the ring, as much of it as @n frames may need. */
 static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 {
 	t->vq = vq;
+	t->refused = (uint8_t) ~(vq->port->accepts | OFFLOAD_VALID);
 	t->n_used = 0;
 	t->looked_again = false;
 	t->n_avail = split_available(vq);
@@ -148,25 +173,30 @@ void split_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
 	struct counters *c = w->counters;
+	unsigned n_sent = 0;
+	uint64_t bytes = 0;
 	struct tx t;
-	unsigned i = 0;
 
-	if (virtq_usable(vq)) {
-		tx_begin(&t, vq, n);
-		for (; i < n && !virtq_is_broken(vq); i++) {
-			enum drop_reason why = tx_one(&t, f[i]);
-
-			if (why != DROP_NONE) {
-				c->drops[why]++;
-				continue;
-			}
-			c->tx_packets++;
-			c->tx_copied++;
-			c->tx_bytes += f[i]->len;
-		}
-		vq->next_avail = (uint16_t)(vq->next_avail + t.n_used);
-		if (t.n_used)
-			split_publish(vq, t.n_used, w);
+	if (!virtq_usable(vq)) {
+		c->drops[DROP_GUEST_RING_BROKEN] += n;
+		return;
 	}
-	c->drops[DROP_GUEST_RING_BROKEN] += n - i;
+	tx_begin(&t, vq, n);
+	for (unsigned i = 0; i < n; i++) {
+		enum drop_reason why =
+		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]);
+
+		if (why == DROP_NONE) {
+			n_sent++;
+			bytes += f[i]->len;
+		} else {
+			c->drops[why]++;
+		}
+	}
+	c->tx_packets += n_sent;
+	c->tx_copied += n_sent;
+	c->tx_bytes += bytes;
+	vq->next_avail = (uint16_t)(vq->next_avail + t.n_used);
+	if (t.n_used)
+		split_publish(vq, t.n_used, w);
 }
