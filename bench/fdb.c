@@ -103,6 +103,30 @@ static void bench_learn(struct fdb *fdb, uint32_t n_live, bool stale)
 	print_row(stale ? "learn, stamp is old" : "learn, known", n_live);
 }
 
+/* Another source and another destination for each frame, all known. */
+static void bench_frame(struct fdb *fdb, uint32_t n_live)
+{
+	const struct fdb_port_rules rules = {.learning = true};
+	uint64_t src[BATCH], dst[BATCH];
+	uint16_t to[BATCH];
+	uint8_t verdict[BATCH];
+
+	for (unsigned r = 0; r < n_rounds; r++) {
+		uint64_t port = draw() % N_PORTS, t;
+
+		for (unsigned i = 0; i < BATCH; i++) {
+			src[i] = live_key(
+			    draw() % (n_live / N_PORTS) * N_PORTS + port);
+			dst[i] = live_key(draw() % n_live);
+		}
+		t = clock_cycles();
+		fdb_learn_and_lookup(fdb, src, dst, BATCH, (uint16_t)port,
+		    rules, 0, verdict, to);
+		sample[r] = (double)(clock_cycles() - t);
+	}
+	print_row("frame, both known", n_live);
+}
+
 static void bench_repeat(struct fdb *fdb, uint32_t n_live)
 {
 	const struct fdb_port_rules rules = {.learning = true};
@@ -223,6 +247,7 @@ int main(int argc, char *argv[])
 		bench_lookup(fdb, n, true);
 		bench_lookup(fdb, n, false);
 		bench_learn(fdb, n, false);
+		bench_frame(fdb, n);
 		bench_repeat(fdb, n);
 		bench_learn(fdb, n, true);
 		bench_floods(fdb, n);

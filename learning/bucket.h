@@ -122,15 +122,13 @@ static inline void bucket_unlock(struct bucket *b, uint64_t ctl)
 	__atomic_store_n(&b->ctl, ctl, __ATOMIC_RELEASE); /* (C) */
 }
 
-/* Bit 8 * i + 7 for each slot i of the buckets with ctl @a (i < 4) and @b
- * whose tag is @tag.  The lowest bit is exact; one above it may be wrong,
- * which comparing the key tells. */
-static inline uint64_t bucket_match(uint64_t a, uint64_t b, uint8_t tag)
+/* Bit 8 * i + 7 for each slot i whose tag is @tag.  The lowest bit is exact;
+ * one above it may be wrong, which comparing the key tells. */
+static inline uint32_t bucket_match(uint64_t ctl, uint8_t tag)
 {
-	uint64_t x =
-	    ((a & BUCKET_TAGS) | b << 32) ^ tag * 0x0101010101010101ull;
+	uint32_t x = (uint32_t)ctl ^ tag * 0x01010101u;
 
-	return (x - 0x0101010101010101ull) & ~x & 0x8080808080808080ull;
+	return (x - 0x01010101u) & ~x & 0x80808080u;
 }
 
 static inline bool slot_is_static(const struct slot *s)

@@ -12,38 +12,55 @@
 
 #include "learning/place.h"
 
-static inline uint16_t lookup_one(
-    const struct probe *at, uint64_t key, uint32_t now, int32_t ageing_s)
+static inline uint16_t port_of(
+    const struct hit *hit, uint32_t now, int32_t ageing_s)
 {
-	struct hit hit = table_find(at, key);
-
-	if (!hit.bucket || slot_is_expired(&hit.slot, now, ageing_s))
-		return FDB_NONE;
-	return hit.slot.port;
+	return slot_is_expired(&hit->slot, now, ageing_s) ? FDB_NONE
+							  : hit->slot.port;
 }
 
-static void lookup_chunk(const struct fdb *t, const uint64_t key[],
-    uint16_t port[], unsigned n, uint32_t now)
+static inline uint16_t lookup_one(
+    const struct fdb *t, const struct probe *at, uint64_t key, uint32_t now)
+{
+	struct hit hit = table_find(t, at, key);
+
+	return hit.bucket ? port_of(&hit, now, table_ageing(t)) : FDB_NONE;
+}
+
+void fdb_lookup_probed(const struct fdb *t, const struct probe at[],
+    const uint64_t key[], uint16_t port[], unsigned n, uint32_t now)
 {
 	int32_t ageing_s = table_ageing(t);
-	struct probe at[TABLE_BATCH];
+	uint8_t rest[TABLE_BATCH];
+	unsigned n_rest = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		at[i] = table_probe(t, key[i]);
-		table_prefetch(&at[i]);
+		struct hit hit;
+
+		if (table_find_first(&at[i], key[i], &hit)) {
+			port[i] = port_of(&hit, now, ageing_s);
+		} else {
+			rest[n_rest++] = (uint8_t)i;
+			table_prefetch(probe_second(t, &at[i]));
+		}
 	}
-	for (unsigned i = 0; i < n; i++)
-		port[i] = lookup_one(&at[i], key[i], now, ageing_s);
+	for (unsigned k = 0; k < n_rest; k++) {
+		unsigned i = rest[k];
+
+		port[i] = lookup_one(t, &at[i], key[i], now);
+	}
 }
 
 void fdb_lookup_batch(const struct fdb *fdb, const uint64_t key[],
     uint16_t port[], unsigned n, uint32_t now)
 {
-	for (unsigned done = 0; done < n; done += TABLE_BATCH) {
-		unsigned left = n - done;
+	struct probe at[TABLE_BATCH];
 
-		lookup_chunk(fdb, key + done, port + done,
-		    left < TABLE_BATCH ? left : TABLE_BATCH, now);
+	for (unsigned done = 0; done < n; done += TABLE_BATCH) {
+		unsigned m = n - done < TABLE_BATCH ? n - done : TABLE_BATCH;
+
+		table_probe_ahead(fdb, key + done, at, m);
+		fdb_lookup_probed(fdb, at, key + done, port + done, m, now);
 	}
 }
 
@@ -51,7 +68,7 @@ uint16_t fdb_lookup(const struct fdb *fdb, uint64_t key, uint32_t now)
 {
 	struct probe at = table_probe(fdb, key);
 
-	return lookup_one(&at, key, now, table_ageing(fdb));
+	return lookup_one(fdb, &at, key, now);
 }
 
 uint32_t fdb_count(const struct fdb *fdb)
@@ -125,7 +142,7 @@ int fdb_add(struct fdb *fdb, uint64_t key, uint16_t port, bool is_static,
 	int rc;
 
 	assert(port != FDB_NONE);
-	pair_lock(&p, &at);
+	pair_lock(&p, fdb, &at);
 	if (pair_find(&p, key, &w, &i))
 		rc = replace_slot(fdb, &p, w, i, s, e);
 	else
@@ -145,9 +162,9 @@ int fdb_del(struct fdb *fdb, uint64_t key, struct err *e)
 {
 	struct probe at = table_probe(fdb, key);
 
-	for (unsigned w = 0; w < 2; w++)
-		if (table_purge(fdb, at.bucket[w], match_key, &key))
-			return 0;
+	if (table_purge(fdb, at.first, match_key, &key) ||
+	    table_purge(fdb, probe_second(fdb, &at), match_key, &key))
+		return 0;
 	return err_key(e, -ENOENT, key, "is not in the table");
 }
 

@@ -5,7 +5,8 @@
  * One table belongs to one bridge.  A key has two candidate buckets, each one
  * cache line of four slots, chosen by a hash with a secret of its own; there
  * is no chain and no third place, so a lookup reads at most two lines
- * whatever anybody sends.
+ * whatever anybody sends.  Most addresses are in the first of the two, and
+ * the second is read only for one that is not.
  *
  *	        63     33 32   24   16    8    0
  *	  ctl  | sequence |L|tag3|tag2|tag1|tag0|   L: a writer is inside
@@ -37,7 +38,7 @@
  * still meets every entry that was there all the time exactly once.
  *
  * Room: 2.5 slots for each entry asked for, 40 bytes an address.  Of 100 tables
- * filled with the 65,536 addresses that they are for, one has an address that
+ * filled with the 65,536 addresses that they are for, four have an address that
  * finds both its buckets full (bench/fdb.c).
  *
  * Life: opened and closed by control; closed after a grace period in which

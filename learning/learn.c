@@ -16,6 +16,7 @@ struct lesson {
 	uint64_t key;
 	const struct probe *at;
 	uint16_t port;
+	struct fdb_port_rules rules;
 	uint32_t limit;
 	uint32_t now;
 };
@@ -58,7 +59,7 @@ static __attribute__((noinline)) enum fdb_verdict learn_slow(
 	/* A flood beyond the limit is turned away without a write. */
 	if (count_read(&t->port_count[l->port]) >= l->limit)
 		return FDB_DROP_MAC_LIMIT;
-	if (!pair_trylock(&p, l->at))
+	if (!pair_trylock(&p, t, l->at))
 		return FDB_PASS;
 	if (pair_find(&p, l->key, &w, &i))
 		verdict = learn_move(t, &p, w, i, l);
@@ -68,67 +69,145 @@ static __attribute__((noinline)) enum fdb_verdict learn_slow(
 	return verdict;
 }
 
-static inline enum fdb_verdict learn_one(
-    struct fdb *t, const struct lesson *l, struct fdb_port_rules rules)
+static enum fdb_verdict learn_one(struct fdb *t, const struct lesson *l)
 {
-	struct hit hit = table_find(l->at, l->key);
+	struct hit hit = table_find(t, l->at, l->key);
 
 	if (hit.bucket && hit.slot.port == l->port) {
-		if (rules.locked &&
+		if (l->rules.locked &&
 		    slot_is_expired(&hit.slot, l->now, table_ageing(t)))
 			return FDB_DROP_LOCKED;
-		if (rules.learning && (int32_t)(l->now - hit.slot.stamp) > 0)
-			bucket_stamp(hit.bucket, hit.i, l->now);
+		if (l->rules.learning)
+			hit_refresh(&hit, l->now);
 		return FDB_PASS;
 	}
-	if (rules.locked)
+	if (l->rules.locked)
 		return FDB_DROP_LOCKED;
 	if (hit.bucket && slot_is_static(&hit.slot))
 		return FDB_PASS;
 	return learn_slow(t, l);
 }
 
-static void learn_chunk(struct fdb *t, const uint64_t key[], unsigned n,
-    struct lesson *l, struct fdb_port_rules rules, uint8_t verdict[])
+/* Refreshes what is known to be at this port already; rest[] gets the places
+ * of all other keys, whose second buckets are on their way then. */
+static unsigned learn_known(const struct fdb *t, const struct lesson *l,
+    const struct probe at[], const uint64_t key[], unsigned n, uint8_t rest[])
 {
-	struct probe at[TABLE_BATCH];
-	enum fdb_verdict last = FDB_PASS;
+	/* A locked port's entries may have expired. */
+	uint16_t port = l->rules.locked ? FDB_NONE : l->port;
+	uint64_t last = ~key[0];
+	unsigned n_rest = 0;
+	struct hit hit;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (i && key[i] == key[i - 1])
+		if (key[i] == last)
 			continue;
-		at[i] = table_probe(t, key[i]);
-		table_prefetch(&at[i]);
-	}
-	for (unsigned i = 0; i < n; i++) {
-		if (!i || key[i] != key[i - 1]) {
-			l->key = key[i];
-			l->at = &at[i];
-			last = learn_one(t, l, rules);
+		last = key[i];
+		if (table_find_first(&at[i], last, &hit) &&
+		    hit.slot.port == port) {
+			hit_refresh(&hit, l->now);
+		} else {
+			rest[n_rest++] = (uint8_t)i;
+			table_prefetch(probe_second(t, &at[i]));
 		}
-		verdict[i] = (uint8_t)last;
 	}
+	return n_rest;
 }
 
-void fdb_learn_batch(struct fdb *fdb, const uint64_t src_key[], unsigned n,
-    uint16_t port, struct fdb_port_rules rules, uint32_t now, uint8_t verdict[])
+/* Gives key[i] and the equal ones that follow it their verdict. */
+static void refuse(const uint64_t key[], unsigned i, unsigned n,
+    enum fdb_verdict why, uint8_t verdict[])
 {
-	struct lesson l = {
+	uint64_t refused = key[i];
+
+	for (; i < n && key[i] == refused; i++)
+		verdict[i] = (uint8_t)why;
+}
+
+/* Returns whether any frame is refused. */
+static bool learn_probed(struct fdb *t, struct lesson *l,
+    const struct probe at[], const uint64_t key[], unsigned n,
+    uint8_t verdict[])
+{
+	uint8_t rest[TABLE_BATCH];
+	unsigned n_rest = learn_known(t, l, at, key, n, rest);
+	bool any = false;
+
+	memset(verdict, FDB_PASS, n);
+	for (unsigned k = 0; k < n_rest; k++) {
+		unsigned i = rest[k];
+		enum fdb_verdict v;
+
+		l->key = key[i];
+		l->at = &at[i];
+		v = learn_one(t, l);
+		if (v == FDB_PASS)
+			continue;
+		refuse(key, i, n, v, verdict);
+		any = true;
+	}
+	return any;
+}
+
+static bool lesson_init(
+    struct lesson *l, uint16_t port, struct fdb_port_rules rules, uint32_t now)
+{
+	assert(port != FDB_NONE);
+	*l = (struct lesson){
 	    .port = port,
+	    .rules = rules,
 	    .limit = rules.mac_limit ?: UINT32_MAX,
 	    .now = now,
 	};
+	return rules.learning || rules.locked;
+}
 
-	assert(port != FDB_NONE);
-	if (!rules.learning && !rules.locked) {
+static unsigned chunk(unsigned n, unsigned done)
+{
+	return n - done < TABLE_BATCH ? n - done : TABLE_BATCH;
+}
+
+bool fdb_learn_batch(struct fdb *fdb, const uint64_t src[], unsigned n,
+    uint16_t port, struct fdb_port_rules rules, uint32_t now, uint8_t verdict[])
+{
+	struct probe at[TABLE_BATCH];
+	struct lesson l;
+	bool any = false;
+
+	if (!lesson_init(&l, port, rules, now)) {
 		memset(verdict, FDB_PASS, n);
-		return;
+		return false;
 	}
 	for (unsigned done = 0; done < n; done += TABLE_BATCH) {
-		unsigned left = n - done;
+		unsigned m = chunk(n, done);
 
-		learn_chunk(fdb, src_key + done,
-		    left < TABLE_BATCH ? left : TABLE_BATCH, &l, rules,
-		    verdict + done);
+		table_probe_ahead(fdb, src + done, at, m);
+		any |= learn_probed(fdb, &l, at, src + done, m, verdict + done);
 	}
+	return any;
+}
+
+bool fdb_learn_and_lookup(struct fdb *fdb, const uint64_t src[],
+    const uint64_t dst[], unsigned n, uint16_t port,
+    struct fdb_port_rules rules, uint32_t now, uint8_t verdict[], uint16_t to[])
+{
+	struct probe from[TABLE_BATCH], at[TABLE_BATCH];
+	struct lesson l;
+	bool any = false;
+
+	if (!lesson_init(&l, port, rules, now)) {
+		memset(verdict, FDB_PASS, n);
+		fdb_lookup_batch(fdb, dst, to, n, now);
+		return false;
+	}
+	for (unsigned done = 0; done < n; done += TABLE_BATCH) {
+		unsigned m = chunk(n, done);
+
+		table_probe_ahead(fdb, src + done, from, m);
+		table_probe_ahead(fdb, dst + done, at, m);
+		any |=
+		    learn_probed(fdb, &l, from, src + done, m, verdict + done);
+		fdb_lookup_probed(fdb, at, dst + done, to + done, m, now);
+	}
+	return any;
 }

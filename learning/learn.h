@@ -27,11 +27,20 @@ struct fdb_port_rules {
 	uint32_t mac_limit; /* dynamic entries of this port; 0: no limit */
 };
 
-/* Learns src_key[0..n), which are unicast, from @port at @now, and stores in
+/* Learns src[0..n), which are unicast, from @port at @now, and stores in
  * verdict[0..n) an enum fdb_verdict for each.  Any thread.  Cannot fail: what
- * finds no room, or a bucket in use, is not learned and passes. */
-void fdb_learn_batch(struct fdb *fdb, const uint64_t src_key[], unsigned n,
+ * finds no room, or a bucket in use, is not learned and passes.  Returns
+ * whether any frame is refused. */
+bool fdb_learn_batch(struct fdb *fdb, const uint64_t src[], unsigned n,
     uint16_t port, struct fdb_port_rules rules, uint32_t now,
     uint8_t verdict[]);
+
+/* fdb_learn_batch() of src[0..n), then fdb_lookup_batch() of dst[0..n) into
+ * to[0..n), of those that are refused as well.  The buckets of both are fetched
+ * at once.  Any thread. */
+bool fdb_learn_and_lookup(struct fdb *fdb, const uint64_t src[],
+    const uint64_t dst[], unsigned n, uint16_t port,
+    struct fdb_port_rules rules, uint32_t now, uint8_t verdict[],
+    uint16_t to[]);
 
 #endif

@@ -84,12 +84,16 @@ static unsigned fullness(const struct pair *p, unsigned w, bool is_static)
 	return n_taken < BUCKET_SLOTS ? n : n + 2 * BUCKET_SLOTS;
 }
 
-/* The emptier bucket of @p: choosing it is what makes two choices worth so
- * much more than one. */
-static unsigned emptier(const struct pair *p, bool is_static)
+/* The bucket of @p that a newcomer goes to.  Choosing the emptier is what makes
+ * two choices worth so much more than one; but as long as the first has few, it
+ * is preferred, because there a lookup finds what it seeks at once. */
+static unsigned preferred(const struct pair *p, bool is_static)
 {
-	return p->n == 2 &&
-	       fullness(p, 1, is_static) < fullness(p, 0, is_static);
+	unsigned in_first = fullness(p, 0, is_static);
+
+	if (p->n == 1 || (in_first < PLACE_FIRST && !is_static))
+		return 0;
+	return fullness(p, 1, is_static) < in_first;
 }
 
 /* A free slot of the bucket with copy @ctl, BUCKET_SLOTS if there is none. */
@@ -139,7 +143,7 @@ static bool make_room(
 	struct victim best = {0};
 
 	for (unsigned w = 0; w < p->n; w++)
-		if (near || !who->is_static || w == emptier(p, true))
+		if (near || !who->is_static || w == preferred(p, true))
 			consider(t, &best, p->bucket[w], p->ctl[w], who);
 	if (near && !(is_most && best.weight))
 		consider_near(t, &best, p, who);
@@ -155,7 +159,7 @@ bool place_slot(
 	    .rank = rank,
 	    .now = now,
 	};
-	unsigned w = emptier(p, who.is_static);
+	unsigned w = preferred(p, who.is_static);
 	bool is_free = free_slot(p->ctl[w]) < BUCKET_SLOTS;
 
 	if (!(is_free && count_reserve(&t->count, t->n_entries)) &&
@@ -164,7 +168,7 @@ bool place_slot(
 			return false;
 		count_add(&t->count, 1);
 	}
-	w = emptier(p, who.is_static);
+	w = preferred(p, who.is_static);
 	pair_write(p, w, free_slot(p->ctl[w]), s);
 	return true;
 }

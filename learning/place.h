@@ -17,7 +17,10 @@
 
 #include "learning/table.h"
 
-enum { PLACE_REACH = 16 };
+enum {
+	PLACE_REACH = 16,
+	PLACE_FIRST = 2, /* that go to the first bucket whatever the second */
+};
 
 /* Puts @s, which is not in the table, into @p, which is held.  @rank is how
  * many addresses the port had before this one, which the caller has already

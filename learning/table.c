@@ -33,8 +33,9 @@ static enum answer bucket_find(
 }
 
 __attribute__((noinline)) struct hit table_find_slow(
-    const struct probe *at, uint64_t key)
+    const struct fdb *t, const struct probe *at, uint64_t key)
 {
+	struct bucket *const bucket[2] = {at->first, probe_second(t, at)};
 	struct hit hit;
 
 	for (unsigned try = 0; try < TABLE_TRIES; try++) {
@@ -42,7 +43,7 @@ __attribute__((noinline)) struct hit table_find_slow(
 
 		for (unsigned w = 0; w < 2; w++) {
 			enum answer a =
-			    bucket_find(at->bucket[w], at->tag, key, &hit);
+			    bucket_find(bucket[w], probe_tag(at), key, &hit);
 
 			if (a == PRESENT)
 				return hit;
@@ -66,11 +67,11 @@ static bool pair_try_once(struct pair *p)
 	return false;
 }
 
-bool pair_trylock(struct pair *p, const struct probe *at)
+bool pair_trylock(struct pair *p, const struct fdb *t, const struct probe *at)
 {
-	p->tag = at->tag;
-	p->bucket[0] = at->bucket[0];
-	p->bucket[1] = at->bucket[1];
+	p->tag = probe_tag(at);
+	p->bucket[0] = at->first;
+	p->bucket[1] = probe_second(t, at);
 	p->n = p->bucket[0] == p->bucket[1] ? 1 : 2;
 	for (unsigned try = 0; try < TABLE_TRIES; try++) {
 		if (pair_try_once(p))
@@ -80,9 +81,9 @@ bool pair_trylock(struct pair *p, const struct probe *at)
 	return false;
 }
 
-void pair_lock(struct pair *p, const struct probe *at)
+void pair_lock(struct pair *p, const struct fdb *t, const struct probe *at)
 {
-	while (!pair_trylock(p, at))
+	while (!pair_trylock(p, t, at))
 		sched_yield();
 }
 

@@ -41,10 +41,11 @@ struct fdb {
 	uint32_t port_count[TABLE_N_PORTS] __attribute__((aligned(64)));
 };
 
-/* Where a key may be, and how it is marked there. */
+/* Where a key is looked for first; the hash says where then, and how the key
+ * is marked there. */
 struct probe {
-	struct bucket *bucket[2];
-	uint8_t tag;
+	struct bucket *first;
+	uint64_t hash;
 };
 
 /* Where a key was found and what its slot held; bucket NULL: not found. */
@@ -69,12 +70,10 @@ static inline uint64_t table_hash(const struct fdb *t, uint64_t key)
 {
 	unsigned __int128 m =
 	    (unsigned __int128)(key ^ t->secret[0]) * t->secret[1];
-	uint64_t lo = (uint64_t)m, hi = (uint64_t)(m >> 64);
 
-	m = (unsigned __int128)(lo ^ t->secret[2]) * (hi ^ t->secret[3]);
-	lo = (uint64_t)m;
-	hi = (uint64_t)(m >> 64);
-	return lo ^ hi;
+	m = (unsigned __int128)((uint64_t)m ^ t->secret[2]) *
+	    ((uint64_t)(m >> 64) ^ t->secret[3]);
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
 }
 
 /* Buckets come from the high bits of either half of the hash, the tag from
@@ -82,23 +81,24 @@ static inline uint64_t table_hash(const struct fdb *t, uint64_t key)
 static inline struct probe table_probe(const struct fdb *t, uint64_t key)
 {
 	uint64_t hash = table_hash(t, key);
-	uint8_t tag = (uint8_t)hash;
 
 	return (struct probe){
-	    .bucket[0] =
-		&t->buckets[(uint32_t)hash * (uint64_t)t->n_buckets >> 32],
-	    .bucket[1] = &t->buckets[(hash >> 32) * t->n_buckets >> 32],
-	    .tag = (uint8_t)(tag + !tag),
+	    .first = &t->buckets[(uint32_t)hash * (uint64_t)t->n_buckets >> 32],
+	    .hash = hash,
 	};
 }
 
-/* Always inline: gcc 12 takes a function that does nothing but prefetch for
- * one without an effect, and drops its calls. */
-static inline __attribute__((always_inline)) void table_prefetch(
-    const struct probe *at)
+static inline struct bucket *probe_second(
+    const struct fdb *t, const struct probe *at)
 {
-	__builtin_prefetch(at->bucket[0]);
-	__builtin_prefetch(at->bucket[1]);
+	return &t->buckets[(at->hash >> 32) * t->n_buckets >> 32];
+}
+
+static inline uint8_t probe_tag(const struct probe *at)
+{
+	uint8_t tag = (uint8_t)at->hash;
+
+	return (uint8_t)(tag + !tag);
 }
 
 static inline int32_t table_ageing(const struct fdb *t)
@@ -106,31 +106,81 @@ static inline int32_t table_ageing(const struct fdb *t)
 	return __atomic_load_n(&t->ageing_s, __ATOMIC_RELAXED);
 }
 
+/* For when a bucket may well not be in any cache.  Into the second level: of
+ * more than some twenty on their way to the first, Zen 4 drops every fifth,
+ * and takes twice as long for the rest.  Always inline: gcc 12 takes a function
+ * that does nothing but prefetch for one without an effect, and drops it. */
+static inline __attribute__((always_inline)) void table_prefetch(
+    const struct bucket *b)
+{
+	__builtin_prefetch(b, 0, 2);
+}
+
+/* at[i] for key[0..n), n at most TABLE_BATCH, and their first buckets on their
+ * way here, all at once. */
+static inline void table_probe_ahead(
+    const struct fdb *t, const uint64_t key[], struct probe at[], unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		at[i] = table_probe(t, key[i]);
+		table_prefetch(at[i].first);
+	}
+}
+
+/* Finds @key in the bucket where it mostly is.  Any thread.  false: it may be
+ * in the other, or something was in the way; table_find() tells. */
+static inline bool table_find_first(
+    const struct probe *at, uint64_t key, struct hit *hit)
+{
+	struct bucket *b = at->first;
+	uint64_t ctl = bucket_ctl(b);
+	uint32_t match = bucket_match(ctl, probe_tag(at));
+
+	if (!match)
+		return false;
+	hit->bucket = b;
+	hit->i = (unsigned)__builtin_ctz(match) / 8;
+	hit->slot = bucket_read(b, hit->i);
+	return !((hit->slot.key ^ key) & BUCKET_KEY) && bucket_is_same(b, ctl);
+}
+
 /* table_find() when a tag lied or a writer came and went.  Any thread. */
-struct hit table_find_slow(const struct probe *at, uint64_t key);
+struct hit table_find_slow(
+    const struct fdb *t, const struct probe *at, uint64_t key);
 
 /* Finds @key, which may be @at; what its slot held is of one moment.  Any
  * thread. */
-static inline struct hit table_find(const struct probe *at, uint64_t key)
+static inline struct hit table_find(
+    const struct fdb *t, const struct probe *at, uint64_t key)
 {
-	struct bucket *a = at->bucket[0], *b = at->bucket[1];
+	struct bucket *a = at->first, *b = probe_second(t, at);
 	uint64_t ca = bucket_ctl(a), cb = bucket_ctl(b);
-	uint64_t match = bucket_match(ca, cb, at->tag);
+	uint32_t in_a = bucket_match(ca, probe_tag(at));
+	uint32_t in_b = bucket_match(cb, probe_tag(at));
 	struct hit hit = {0};
-	unsigned bit;
 
-	if (!match)
+	if (!(in_a | in_b))
 		return hit;
-	bit = (unsigned)__builtin_ctzll(match);
-	hit.bucket = bit < 32 ? a : b;
-	hit.i = bit / 8 % BUCKET_SLOTS;
+	hit.bucket = in_a ? a : b;
+	hit.i = (unsigned)__builtin_ctz(in_a ? in_a : in_b) / 8;
 	hit.slot = bucket_read(hit.bucket, hit.i);
 	if (__builtin_expect(!((hit.slot.key ^ key) & BUCKET_KEY) &&
-				 bucket_is_same(hit.bucket, bit < 32 ? ca : cb),
+				 bucket_is_same(hit.bucket, in_a ? ca : cb),
 		1))
 		return hit;
-	return table_find_slow(at, key);
+	return table_find_slow(t, at, key);
 }
+
+/* Marks what was found as seen at @now; writes once a second at most. */
+static inline void hit_refresh(const struct hit *hit, uint32_t now)
+{
+	if ((int32_t)(now - hit->slot.stamp) > 0)
+		bucket_stamp(hit->bucket, hit->i, now);
+}
+
+/* fdb_lookup_batch() of at most TABLE_BATCH keys that were fetched ahead. */
+void fdb_lookup_probed(const struct fdb *t, const struct probe at[],
+    const uint64_t key[], uint16_t port[], unsigned n, uint32_t now);
 
 /* Whether what @s holds is to go. */
 typedef bool table_match_fn(const struct slot *s, const void *arg);
@@ -141,8 +191,8 @@ uint32_t table_purge(
 
 /* Holds both buckets of @at.  trylock: any thread, false if somebody else was
  * inside for too long.  lock: control. */
-bool pair_trylock(struct pair *p, const struct probe *at);
-void pair_lock(struct pair *p, const struct probe *at);
+bool pair_trylock(struct pair *p, const struct fdb *t, const struct probe *at);
+void pair_lock(struct pair *p, const struct fdb *t, const struct probe *at);
 void pair_unlock(struct pair *p);
 
 /* Finds @key in the buckets held: bucket *w of the pair, slot *i. */
