@@ -39,15 +39,16 @@
  *
  * Room: 2.5 slots for each entry asked for, 40 bytes an address.  Of 100 tables
  * filled with the 65,536 addresses that they are for, four have an address that
- * finds both its buckets full (bench/fdb.c).
+ * finds both its buckets full (bench/fdb.c).  From 4 MB on (100,000 addresses)
+ * the memory is taken at open, in huge pages where the kernel gives them.
  *
  * Life: opened and closed by control; closed after a grace period in which
  * no worker can still hold it.
  * Threads: any number of workers look up and learn; control adds, deletes,
  * flushes, dumps and sweeps, one thread at a time.  Nobody waits for a lock
  * except control.
- * Ownership: the table owns its memory, which is fixed and touched only as
- * addresses arrive; it knows ports as numbers and nothing else.
+ * Ownership: the table owns its memory, which is fixed and, in a small table,
+ * touched only as addresses arrive; it knows ports as numbers and nothing else.
  */
 #ifndef LEARNING_FDB_H
 #define LEARNING_FDB_H

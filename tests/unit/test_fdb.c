@@ -331,7 +331,7 @@ Test(fdb, a_dump_meets_all_that_stays_while_others_come_and_go)
 
 Test(fdb, an_idle_table_costs_no_memory)
 {
-	struct fdb *fdb = open_table(4 << 20);
+	struct fdb *fdb = open_table(64 << 10);
 	const struct fdb_filter all = {FDB_NONE, FDB_NET_ANY, ALL};
 	struct fdb_entry out;
 	uint64_t cursor = 0;
