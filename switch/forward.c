@@ -100,11 +100,8 @@ static void police_slow(struct forwarder *fw, const struct passage *p)
 
 static void learn_and_look_up(struct forwarder *fw, const struct passage *p)
 {
-	struct fdb *fdb = p->from->bridge->fdb;
-
-	fdb_learn_batch(fdb, fw->src, fw->n_runs, p->no, p->from->rules,
-	    p->now_s, fw->verdict);
-	fdb_lookup_batch(fdb, fw->dst, fw->to, fw->n_runs, p->now_s);
+	fdb_learn_and_lookup(p->from->bridge->fdb, fw->src, fw->dst, fw->n_runs,
+	    p->no, p->from->rules, p->now_s, fw->verdict, fw->to);
 }
 
 /* Adds frames [first, end) to those that leave by port @to. */
