@@ -146,6 +146,52 @@ static void bench_repeat(struct fdb *fdb, uint32_t n_live)
 	print_row("learn, one source", n_live);
 }
 
+/* Known addresses, of which every one is seen at another port than before. */
+static void bench_move(struct fdb *fdb, uint32_t n_live)
+{
+	const struct fdb_port_rules rules = {.learning = true};
+	uint64_t key[BATCH];
+	uint8_t verdict[BATCH];
+
+	for (unsigned r = 0; r < n_rounds; r++) {
+		uint64_t first = draw() % n_live, t;
+
+		for (unsigned i = 0; i < BATCH; i++)
+			key[i] = live_key((first + i) % n_live);
+		t = clock_cycles();
+		fdb_learn_batch(fdb, key, BATCH, (uint16_t)(N_PORTS + r % 16),
+		    rules, 0, verdict);
+		sample[r] = (double)(clock_cycles() - t);
+	}
+	print_row("learn, moved", n_live);
+}
+
+/* Addresses never seen before, for which there is room. */
+static void bench_new(uint32_t n_live)
+{
+	const struct fdb_port_rules rules = {.learning = true};
+	struct fdb *fdb = fdb_open(n_live, NULL);
+	uint64_t key[BATCH];
+	uint8_t verdict[BATCH];
+	uint32_t done = 0;
+
+	for (unsigned r = 0; fdb && r < n_rounds; r++) {
+		uint64_t t;
+
+		if (done + BATCH > n_live) {
+			fdb_forget_port(fdb, 1);
+			done = 0;
+		}
+		for (unsigned i = 0; i < BATCH; i++)
+			key[i] = live_key(done++);
+		t = clock_cycles();
+		fdb_learn_batch(fdb, key, BATCH, 1, rules, 0, verdict);
+		sample[r] = (double)(clock_cycles() - t);
+	}
+	fdb_close(fdb);
+	print_row("learn, new", n_live);
+}
+
 /* Random sources, from one port, into a full table. */
 static void bench_flood(struct fdb *fdb, uint32_t n_live, const char *what)
 {
@@ -225,7 +271,8 @@ static void bench_room(uint32_t n_entries, unsigned n_tables)
 
 int main(int argc, char *argv[])
 {
-	static const uint32_t n_live[] = {1 << 10, 1 << 14, 1 << 16, 1 << 20};
+	static const uint32_t n_live[] = {
+	    1 << 10, 1 << 14, 1 << 16, 1 << 20, 1 << 22};
 
 	if (argc > 1)
 		n_rounds = (unsigned)strtoul(argv[1], NULL, 0);
@@ -251,7 +298,9 @@ int main(int argc, char *argv[])
 		bench_repeat(fdb, n);
 		bench_learn(fdb, n, true);
 		bench_floods(fdb, n);
+		bench_move(fdb, n);
 		fdb_close(fdb);
+		bench_new(n);
 	}
 	bench_room(1 << 10, 1000);
 	bench_room(1 << 16, 100);
