@@ -182,12 +182,25 @@ static bool match_filter(const struct slot *s, const void *arg)
 	       (f->net == FDB_NET_ANY || f->net == fdb_key_net(s->key));
 }
 
-uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter)
+uint32_t fdb_flush_some(
+    struct fdb *fdb, const struct fdb_filter *filter, uint64_t *cursor)
 {
+	uint64_t at = *cursor, stop = at + FDB_FLUSH_BUCKETS;
 	uint32_t n = 0;
 
-	for (uint32_t b = 0; b < fdb->n_buckets && fdb_count(fdb); b++)
-		n += table_purge(fdb, &fdb->buckets[b], match_filter, filter);
+	for (; at < stop && at < fdb->n_buckets && fdb_count(fdb); at++)
+		n += table_purge(fdb, &fdb->buckets[at], match_filter, filter);
+	*cursor = at == stop ? at : FDB_DUMP_END;
+	return n;
+}
+
+uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter)
+{
+	uint64_t cursor = 0;
+	uint32_t n = 0;
+
+	while (cursor != FDB_DUMP_END)
+		n += fdb_flush_some(fdb, filter, &cursor);
 	return n;
 }
 

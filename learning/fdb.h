@@ -64,10 +64,11 @@ enum {
 	FDB_ENTRIES_MAX = 1 << 24,
 	FDB_NET_ANY = -1,
 	FDB_VID_MASK = 0xfff,
-	FDB_DUMP_BUCKETS = 4096, /* that one fdb_dump() walks at most */
+	FDB_DUMP_BUCKETS = 4096,   /* that one fdb_dump() walks at most */
+	FDB_FLUSH_BUCKETS = 16384, /* and one fdb_flush_some() */
 };
 
-/* Where a dump stands when all is told. */
+/* Where a walk stands at its end. */
 #define FDB_DUMP_END UINT64_MAX
 
 enum fdb_kind {
@@ -132,7 +133,13 @@ int fdb_add(struct fdb *fdb, uint64_t key, uint16_t port, bool is_static,
 /* Removes @key, of either kind.  Control.  -ENOENT. */
 int fdb_del(struct fdb *fdb, uint64_t key, struct err *e);
 
-/* Removes what @filter describes; returns how many.  Control. */
+/* Removes what @filter describes from the next FDB_FLUSH_BUCKETS buckets after
+ * *cursor (0 at first) and moves it, to FDB_DUMP_END after the last; returns
+ * how many.  Control. */
+uint32_t fdb_flush_some(
+    struct fdb *fdb, const struct fdb_filter *filter, uint64_t *cursor);
+
+/* The same for the whole table, at once.  Control. */
 uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter);
 
 /* Removes every entry of @port, whose number is about to be reused.  Control,
