@@ -296,8 +296,9 @@ static bool config_stream_step(
 	return true;
 }
 
-static void config_stream_close(struct rpc_stream *stream)
+static void config_stream_close(struct rpc_stream *stream, struct sw *sw)
 {
+	(void)sw;
 	free(stream);
 }
 

@@ -77,8 +77,12 @@ int rpc_stream_start(struct sw *sw, struct rpc_client *client,
 	all = json_object_new_array();
 	while (all && stream->step(stream, sw, all))
 		;
-	stream->close(stream);
 	*result = all;
+	if (all && stream->single) {
+		*result = json_object_get(json_object_array_get_idx(all, 0));
+		json_object_put(all);
+	}
+	stream->close(stream, sw);
 	return all ? 0 : err_set(e, -ENOMEM, "no memory for the answer");
 }
 
@@ -274,11 +278,11 @@ static char *reply(struct json_object *id, const char *key,
 	return line;
 }
 
-/* The reply up to the first element of a stream. */
+/* The reply up to the result, which is a stream. */
 static char *reply_head(struct json_object *id, size_t *n)
 {
 	char *line;
-	int len = asprintf(&line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":[",
+	int len = asprintf(&line, "{\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":",
 	    json_object_to_json_string_ext(
 		id, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 

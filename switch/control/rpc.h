@@ -9,9 +9,9 @@
  * same words.  Errors: the standard codes, and -32000 for what the switch
  * refuses, all with data {name, hint, arg}.
  *
- * A result that may be long is a stream: an array that is made in steps while
- * the client reads, so that it neither holds up the control thread nor fills
- * its memory.
+ * A result that is long, or takes long, is a stream: made in steps while the
+ * client reads, so that it neither holds up the control thread nor fills its
+ * memory.
  *
  * Life: nothing here keeps state.  Threads: control.
  */
@@ -41,17 +41,22 @@ enum {
 typedef int rpc_method_fn(struct sw *sw, struct rpc_client *client,
     struct json_object *params, struct json_object **result, struct err *e);
 
-/* An array in the making; embedded in what a method allocates. */
+/* A result in the making; embedded in what a method allocates. */
 struct rpc_stream {
 	/* Adds some (at most a few hundred, possibly no) elements to @array.
 	 * Returns false when there will be no more. */
 	bool (*step)(struct rpc_stream *stream, struct sw *sw,
 	    struct json_object *array);
-	void (*close)(struct rpc_stream *stream);
+
+	/* Before the end if nobody waits for the result: what was asked for
+	 * is to be done nevertheless. */
+	void (*close)(struct rpc_stream *stream, struct sw *sw);
+
+	bool single; /* the only element is the result, not an array of it */
 };
 
 /* Makes @stream, whose owner it becomes, the result of a method: piecewise
- * for a client, else all of it in *result.  Returns 0 or -ENOMEM. */
+ * for a client, else all of it, at once, in *result.  Returns 0 or -ENOMEM. */
 int rpc_stream_start(struct sw *sw, struct rpc_client *client,
     struct rpc_stream *stream, struct json_object **result, struct err *e);
 
@@ -62,7 +67,7 @@ int rpc_call(struct sw *sw, struct rpc_client *client, const char *method,
 
 /* The reply to line[0..len), a request without its newline: the caller's to
  * free, newline included, length in *n; NULL: none is due.  If a stream was
- * started the reply ends inside of its array, which rpc_client.c finishes. */
+ * started the reply ends before its result, which rpc_client.c adds. */
 char *rpc_answer(struct sw *sw, struct rpc_client *client, const char *line,
     size_t len, size_t *n);
 

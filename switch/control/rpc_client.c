@@ -268,8 +268,8 @@ static void put_elements(struct rpc_client *c, struct json_object *array)
 		    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE,
 		    &n);
 
-		if (!c->first)
-			put(c, ",", 1);
+		if (!c->stream->single)
+			put(c, c->first ? "[" : ",", 1);
 		c->first = false;
 		put(c, text, n);
 	}
@@ -293,8 +293,10 @@ static void stream_some(struct rpc_client *c)
 	json_object_put(array);
 	if (more)
 		return;
+	if (!c->stream->single)
+		put(c, c->first ? "[]" : "]", c->first ? 2 : 1);
+	put(c, "}\n", 2);
 	rpc_client_end_stream(c);
-	put(c, "]}\n", 3);
 	if (waiting(&c->events))
 		put(c, c->events.data, c->events.n);
 	buffer_free(&c->events);
@@ -354,7 +356,7 @@ void rpc_client_end_stream(struct rpc_client *client)
 {
 	if (!rpc_client_has_stream(client))
 		return;
-	client->stream->close(client->stream);
+	client->stream->close(client->stream, client->sw);
 	client->stream = NULL;
 }
 
