@@ -21,6 +21,7 @@ enum { BUCKET_SLOTS = 4 };
 #define BUCKET_LOCKED (1ull << 32)
 #define BUCKET_STEP   (1ull << 33)
 #define BUCKET_TAGS   0xffffffffull
+#define BUCKET_TAKEN  0x80808080u
 #define BUCKET_STATIC (1ull << 63)
 #define BUCKET_KEY    ((1ull << 60) - 1)
 
@@ -122,13 +123,21 @@ static inline void bucket_unlock(struct bucket *b, uint64_t ctl)
 	__atomic_store_n(&b->ctl, ctl, __ATOMIC_RELEASE); /* (C) */
 }
 
+/* Bit 8 * i + 7 for each slot i that has a tag. */
+static inline uint32_t bucket_taken(uint64_t ctl)
+{
+	uint32_t tags = (uint32_t)ctl;
+
+	return (((tags & ~BUCKET_TAKEN) + ~BUCKET_TAKEN) | tags) & BUCKET_TAKEN;
+}
+
 /* Bit 8 * i + 7 for each slot i whose tag is @tag.  The lowest bit is exact;
  * one above it may be wrong, which comparing the key tells. */
 static inline uint32_t bucket_match(uint64_t ctl, uint8_t tag)
 {
 	uint32_t x = (uint32_t)ctl ^ tag * 0x01010101u;
 
-	return (x - 0x01010101u) & ~x & 0x80808080u;
+	return (x - 0x01010101u) & ~x & BUCKET_TAKEN;
 }
 
 static inline bool slot_is_static(const struct slot *s)

@@ -38,18 +38,30 @@ static uint32_t weigh(
 static void consider(const struct fdb *t, struct victim *best, struct bucket *b,
     uint64_t ctl, const struct newcomer *who)
 {
-	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+	uint32_t left = bucket_taken(ctl);
+
+	for (; left; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctz(left) / 8;
 		struct slot s = bucket_read(b, i);
 		int32_t age_s = (int32_t)(who->now - s.stamp);
-		uint32_t weight;
+		uint32_t weight = weigh(t, &s, who);
 
-		if (!bucket_tag(ctl, i))
-			continue;
-		weight = weigh(t, &s, who);
 		if (weight > best->weight ||
 		    (weight && weight == best->weight && age_s > best->age_s))
 			*best = (struct victim){b, i, weight, age_s, s.key};
 	}
+}
+
+/* Whether no heavier victim need be looked for: who has more than the newcomer
+ * and a good part of all is heavy enough, and whoever has more than half has
+ * most. */
+static bool is_heavy(
+    const struct fdb *t, const struct victim *best, const struct newcomer *who)
+{
+	uint32_t n = count_read(&t->count);
+
+	return best->weight > n / 2 ||
+	       (best->weight > n / PLACE_HEAVY && best->weight > who->rank + 1);
 }
 
 static void consider_near(const struct fdb *t, struct victim *best,
@@ -57,7 +69,7 @@ static void consider_near(const struct fdb *t, struct victim *best,
 {
 	uint32_t at = (uint32_t)(p->bucket[0] - t->buckets);
 
-	for (unsigned k = 0; k < PLACE_REACH; k++) {
+	for (unsigned k = 0; k < PLACE_REACH && !is_heavy(t, best, who); k++) {
 		struct bucket *b;
 
 		at = at + 1 < t->n_buckets ? at + 1 : 0;
@@ -71,17 +83,18 @@ static void consider_near(const struct fdb *t, struct victim *best,
  * static ones more than what would give way to it. */
 static unsigned fullness(const struct pair *p, unsigned w, bool is_static)
 {
-	unsigned n = 0, n_taken = 0;
+	uint32_t taken = bucket_taken(p->ctl[w]), left = taken;
+	unsigned n = (unsigned)__builtin_popcount(taken);
 
-	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-		struct slot s = bucket_read(p->bucket[w], i);
+	if (n == BUCKET_SLOTS)
+		n += 2 * BUCKET_SLOTS;
+	for (; is_static && left; left &= left - 1) {
+		struct slot s = bucket_read(
+		    p->bucket[w], (unsigned)__builtin_ctz(left) / 8);
 
-		if (!bucket_tag(p->ctl[w], i))
-			continue;
-		n_taken++;
-		n += is_static && slot_is_static(&s) ? 2 : 1;
+		n += slot_is_static(&s);
 	}
-	return n_taken < BUCKET_SLOTS ? n : n + 2 * BUCKET_SLOTS;
+	return n;
 }
 
 /* The bucket of @p that a newcomer goes to.  Choosing the emptier is what makes
@@ -99,11 +112,9 @@ static unsigned preferred(const struct pair *p, bool is_static)
 /* A free slot of the bucket with copy @ctl, BUCKET_SLOTS if there is none. */
 static unsigned free_slot(uint64_t ctl)
 {
-	unsigned i = 0;
+	uint32_t is_free = bucket_taken(ctl) ^ BUCKET_TAKEN;
 
-	while (i < BUCKET_SLOTS && bucket_tag(ctl, i))
-		i++;
-	return i;
+	return is_free ? (unsigned)__builtin_ctz(is_free) / 8 : BUCKET_SLOTS;
 }
 
 /* Takes the slot of @v in a bucket held, unless its address left; the entry
@@ -134,18 +145,16 @@ static bool evict(struct fdb *t, struct pair *p, const struct victim *v)
 	return done;
 }
 
-/* @near: the slot that is freed may be anywhere.  Whose port holds more than
- * half of all need not look far for one that holds more. */
+/* @near: the slot that is freed may be anywhere. */
 static bool make_room(
     struct fdb *t, struct pair *p, bool near, const struct newcomer *who)
 {
-	bool is_most = who->rank > count_read(&t->count) / 2;
 	struct victim best = {0};
 
 	for (unsigned w = 0; w < p->n; w++)
 		if (near || !who->is_static || w == preferred(p, true))
 			consider(t, &best, p->bucket[w], p->ctl[w], who);
-	if (near && !(is_most && best.weight))
+	if (near)
 		consider_near(t, &best, p, who);
 	return best.weight && evict(t, p, &best);
 }

@@ -9,8 +9,8 @@
  * entries are out of anyone's reach.
  *
  * Within reach are the eight slots of the two buckets; when these have room
- * but the table as a whole is at its size, also the next PLACE_REACH buckets,
- * so that what a newcomer costs is bounded.
+ * but the table as a whole is at its size, and nobody in them is heavy, also
+ * the next PLACE_REACH buckets, so that what a newcomer costs is bounded.
  */
 #ifndef LEARNING_PLACE_H
 #define LEARNING_PLACE_H
@@ -19,6 +19,7 @@
 
 enum {
 	PLACE_REACH = 16,
+	PLACE_HEAVY = 8, /* who holds more than such a part of all is heavy */
 	PLACE_FIRST = 2, /* that go to the first bucket whatever the second */
 };
 
