@@ -141,6 +141,9 @@ struct port_ops {
 	/* The descriptor that becomes readable when an armed @q has work, used
 	 * edge-triggered and never read; -1: this queue can only be polled. */
 	int (*wake_fd)(struct port *port, unsigned q);
+
+	/* It is readable as long as @q has work and no longer, armed or not. */
+	bool wakes_always;
 };
 
 struct port {

@@ -62,6 +62,18 @@ struct queue_usage {
 	uint64_t cycles, frames;
 };
 
+/* What its worker keeps of a receive queue from one snapshot to the next, on a
+ * cache line of its own since the next queue may be another worker's.  Workers
+ * are named by id + 1, 0: none (worker_sleep.c says who writes when). */
+struct queue_state {
+	struct queue_usage usage;
+	uint64_t spin_cycles, armed_at;
+	uint32_t at;	    /* its place in its worker's list */
+	int watched_fd;	    /* in the epoll set of ... */
+	uint8_t watched_by; /* ... this worker */
+	uint8_t armed_by;   /* atomic */
+} __attribute__((aligned(64)));
+
 struct bridge_port {
 	struct port *port;
 	struct bridge *bridge;
@@ -70,7 +82,7 @@ struct bridge_port {
 	/* Which worker serves receive queue q; -1: not yet placed. */
 	int16_t worker_of[PORT_QUEUES_MAX];
 	uint64_t moved; /* queues that are there by somebody's wish */
-	struct queue_usage usage[PORT_QUEUES_MAX];
+	struct queue_state queue[PORT_QUEUES_MAX];
 	pthread_spinlock_t tx_lock[PORT_QUEUES_MAX];
 	enum port_state state_told; /* at the last event */
 	struct json_object *config;

@@ -184,11 +184,12 @@ static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
 static int bridge_port_create(struct sw *sw, struct bridge_port **out,
     const char *name, port_no no, struct json_object *params, struct err *e)
 {
-	struct bridge_port *bp = calloc(1, sizeof(*bp));
+	struct bridge_port *bp = aligned_alloc(_Alignof(*bp), sizeof(*bp));
 	int rc;
 
 	if (!bp)
 		return err_set(e, -ENOMEM, "no memory for port %s", name);
+	memset(bp, 0, sizeof(*bp));
 	bp->set = defaults;
 	apply_settings(&bp->set, params);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {

@@ -78,6 +78,7 @@ static void picture_port(
 	    .rate_in = bp->rate_in,
 	    .rate_out = bp->rate_out,
 	    .tx_lock = bp->tx_lock,
+	    .state = bp->queue,
 	};
 	list_owners(sp, bp, paused);
 	list_tx_queues(sp, bp->port->tx_live);
@@ -137,7 +138,7 @@ static bool deal_polls(struct snapshot *snap, const struct sw *sw)
 			w->poll[w->n_polls++] = (struct poll){.from = sp,
 			    .no = (port_no)no,
 			    .queue = (uint8_t)q,
-			    .usage = &sw->port[no]->usage[q]};
+			    .state = &sw->port[no]->queue[q]};
 		}
 	return true;
 }

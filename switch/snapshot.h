@@ -43,6 +43,8 @@ struct snapshot_port {
 	uint8_t tx[PORT_QUEUES_MAX];
 	uint64_t tx_shared;	     /* bit q: several workers reach queue q */
 	pthread_spinlock_t *tx_lock; /* of queue q, taken if tx_shared */
+
+	struct queue_state *state; /* of receive queue q, its worker's */
 };
 
 struct snapshot_bridge {
@@ -56,9 +58,9 @@ struct poll {
 	const struct snapshot_port *from;
 	port_no no;
 	uint8_t queue;
-	bool armed, in_epoll;
 	uint64_t last_work; /* cycles */
-	struct queue_usage *usage;
+	uint64_t served; /* cycles, against those of others (worker_round.c) */
+	struct queue_state *state;
 };
 
 struct snapshot_worker {

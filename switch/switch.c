@@ -28,17 +28,15 @@
 /* Drivers know their port, not the switch; there is one in a process. */
 static struct sw *the_switch;
 
-static void replace_snapshot(struct sw *sw, struct snapshot *snap)
+/* Returns when no worker uses the one before. */
+static void show_workers(struct sw *sw, struct snapshot *snap)
 {
-	struct snapshot *old = sw->snapshot;
-
 	/* (A), snapshot.h */
 	__atomic_store_n(&sw->snapshot, snap, __ATOMIC_RELEASE);
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
 		if (sw->worker[id])
 			worker_kick(sw->worker[id]);
 	quiesce_wait();
-	snapshot_free(old);
 }
 
 static struct snapshot *build_or_die(struct sw *sw, bool paused)
@@ -54,18 +52,38 @@ static struct snapshot *build_or_die(struct sw *sw, bool paused)
 	return snap;
 }
 
+/* Two workers must never serve one queue, nor write one without a lock, while
+ * the news reaches one before the other: nobody serves any in between.  What
+ * takes time is done before and after. */
+static void replace_with_a_pause(
+    struct sw *sw, struct snapshot *old, struct snapshot *snap)
+{
+	struct snapshot *paused = build_or_die(sw, true);
+	uint64_t begin = clock_ns();
+
+	show_workers(sw, paused);
+	worker_forget(sw, old, snap);
+	show_workers(sw, snap);
+	log_debug("workers paused for %u us",
+	    (unsigned)((clock_ns() - begin) / 1000));
+	snapshot_free(paused);
+}
+
 static void publish_now(struct sw *sw)
 {
-	struct snapshot *snap;
+	struct snapshot *old = sw->snapshot, *snap;
 
 	sw->publish_wanted = false;
 	placement_fill(sw);
 	snap = build_or_die(sw, false);
-	/* Two workers must never serve one queue, nor write one without a
-	 * lock, while the news reaches one before the other: stop in between. */
-	if (sw->snapshot && !snapshot_compatible(sw->snapshot, snap))
-		replace_snapshot(sw, build_or_die(sw, true));
-	replace_snapshot(sw, snap);
+	if (old && !snapshot_compatible(old, snap)) {
+		replace_with_a_pause(sw, old, snap);
+	} else {
+		show_workers(sw, snap);
+		if (old)
+			worker_forget(sw, old, snap);
+	}
+	snapshot_free(old);
 }
 
 void switch_publish(struct sw *sw)

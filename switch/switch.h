@@ -11,6 +11,7 @@
  *	snapshot.c    model -> immutable snapshot, published under QSBR
  *	placement.c   which worker serves which queue
  *	worker.c      threads: poll, arm, sleep
+ *	spin.c        how long an empty queue is polled
  *	forward.c     one batch: look up, sort by egress, send
  *	control/      the unix socket, methods, events, the configuration file
  *
@@ -29,6 +30,7 @@
 #include "ports/port.h"
 #include "switch/base/counters.h"
 #include "switch/base/err.h"
+#include "switch/spin.h"
 
 enum {
 	SWITCH_PORTS_MAX = 4096,
@@ -52,6 +54,7 @@ struct sw {
 	struct bridge *bridge[SWITCH_BRIDGES_MAX];  /* holes are NULL */
 	struct bridge_port *port[SWITCH_PORTS_MAX]; /* by port_no */
 	struct worker *worker[SWITCH_WORKERS_MAX];  /* by worker id */
+	enum spin spin;				    /* of all workers */
 	struct counters *retired[SWITCH_PORTS_MAX]; /* of deleted workers */
 
 	struct snapshot *snapshot; /* the one that workers use */

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "switch/base/clock.h"
@@ -94,7 +93,7 @@ static void copy_usage(struct worker *w, void *arg)
 	uint64_t now = clock_cycles(), elapsed = now - w->shown_at;
 
 	for (unsigned i = 0; i < mine->n_polls; i++)
-		r->queue[i] = *mine->poll[i].usage;
+		r->queue[i] = mine->poll[i].state->usage;
 	if (elapsed)
 		r->u->busy =
 		    (double)(w->busy_cycles - w->shown_busy) / (double)elapsed;
@@ -133,6 +132,38 @@ void worker_inject(struct worker *w, port_no no, uint8_t *head, uint16_t len)
 	worker_call(w, inject, &in);
 }
 
+static void change_spin(struct worker *w, void *spin)
+{
+	w->spin = *(enum spin *)spin;
+	worker_respin(w);
+}
+
+static void respin(struct worker *w)
+{
+	enum spin spin = spin_resolve(w->own_spin, w->sw->spin);
+
+	worker_call(w, change_spin, &spin);
+}
+
+enum spin worker_spin(const struct worker *w)
+{
+	return w->own_spin;
+}
+
+void worker_set_spin(struct worker *w, enum spin spin)
+{
+	w->own_spin = spin;
+	respin(w);
+}
+
+void worker_set_spin_all(struct sw *sw, enum spin spin)
+{
+	sw->spin = spin;
+	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		if (sw->worker[id])
+			respin(sw->worker[id]);
+}
+
 static int pin(struct worker *w, struct err *e)
 {
 	cpu_set_t set;
@@ -155,9 +186,9 @@ static int open_parts(struct worker *w, struct err *e)
 	rc = forwarder_open(&w->fw, w->counters, w->bell, &w->pool, e);
 	if (rc)
 		return rc;
-	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->wake_fd < 0)
-		return err_set(e, -errno, "eventfd: %m");
+	rc = worker_sleep_open(w, e);
+	if (rc)
+		return rc;
 	for (port_no no = 0; no < SWITCH_PORTS_MAX; no++)
 		if (w->sw->port[no] && worker_counters_get(w, no))
 			return err_set(e, -ENOMEM, "no memory for counters");
@@ -171,10 +202,7 @@ static void worker_free(struct worker *w)
 	pool_cache_fini(&w->pool);
 	forwarder_close(w->fw);
 	doorbell_close(w->bell);
-	if (w->wake_fd >= 0)
-		close(w->wake_fd);
-	if (w->epoll_fd >= 0)
-		close(w->epoll_fd);
+	worker_sleep_close(w);
 	free(w);
 }
 
@@ -228,8 +256,8 @@ int worker_add(struct sw *sw, unsigned cpu, unsigned *id, struct err *e)
 	    .wake_fd = -1,
 	    .epoll_fd = -1,
 	    .shown_at = clock_cycles(),
-	    .spin_cycles = WORKER_SPIN_US * clock_cycles_per_us(),
-	    .cycles_per_s = 1000000u * clock_cycles_per_us()};
+	    .spin = spin_resolve(SPIN_DEFAULT, sw->spin),
+	    .cycles_per_us = clock_cycles_per_us()};
 	w->second_at = clock_cycles();
 	pool_cache_init(&w->pool, sw->pool, cpu);
 	rc = open_parts(w, e);

@@ -8,9 +8,10 @@
  *	                                       │
  *	all queues armed ──────────────────► asleep in epoll_wait
  *
- * Each receive queue belongs to one worker.  A queue without work for
- * WORKER_SPIN_US is armed: its peer is asked to wake us, and it leaves the
- * poll set; a worker whose queues are all armed sleeps.
+ * Each receive queue belongs to one worker.  A queue without work for a while
+ * (spin.h) is armed: its peer is asked to wake us, and it leaves the poll set;
+ * a worker whose queues are all armed sleeps.  Polled queues that have work
+ * share the worker's cycles equally (worker_round.c).
  *
  * Threads: every function is for the control thread.
  */
@@ -18,8 +19,7 @@
 #define SWITCH_WORKER_H
 
 #include "switch/bridge.h"
-
-enum { WORKER_SPIN_US = 50 };
+#include "switch/spin.h"
 
 struct worker;
 
@@ -37,6 +37,18 @@ void worker_call(
 
 /* Takes note of the snapshot just published (wakes a sleeper). */
 void worker_kick(struct worker *w);
+
+/* Stops watching the queues that are served under @before and not, or by
+ * another worker, under @after.  At a time when no worker serves them. */
+void worker_forget(
+    struct sw *sw, const struct snapshot *before, const struct snapshot *after);
+
+/* How long @w polls an empty queue, as it was told; and tells it. */
+enum spin worker_spin(const struct worker *w);
+void worker_set_spin(struct worker *w, enum spin spin);
+
+/* The same for those that have been told nothing of their own. */
+void worker_set_spin_all(struct sw *sw, enum spin spin);
 
 unsigned worker_id(const struct worker *w);
 unsigned worker_cpu(const struct worker *w);

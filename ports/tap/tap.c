@@ -133,4 +133,5 @@ const struct port_ops tap_port_ops = {
     .arm = tap_arm,
     .disarm = port_disarm_none,
     .wake_fd = tap_wake_fd,
+    .wakes_always = true,
 };

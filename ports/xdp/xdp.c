@@ -428,4 +428,5 @@ const struct port_ops xdp_port_ops = {
     .arm = xdp_arm,
     .disarm = port_disarm_none,
     .wake_fd = xdp_wake_fd,
+    .wakes_always = true,
 };

@@ -5,6 +5,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "switch/placement.h"
 #include "switch/snapshot.h"
@@ -32,8 +33,9 @@ static void add_workers(unsigned n)
 
 static struct bridge_port *add_port(port_no no, unsigned queues)
 {
-	struct bridge_port *bp = calloc(1, sizeof(*bp));
+	struct bridge_port *bp = aligned_alloc(_Alignof(*bp), sizeof(*bp));
 
+	memset(bp, 0, sizeof(*bp));
 	bp->port = calloc(1, sizeof(*bp->port));
 	bp->port->ops = &guest_ops;
 	bp->port->no = no;
