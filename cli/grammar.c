@@ -140,6 +140,13 @@ BLOCK(worker_add,
 	 .positional = true, .required = true,
 	 .help = "the processor core that it runs on"},
 	MAY_EXIST);
+BLOCK(worker_set,
+	{"id", GRAMMAR_UINT, "ID", .max = WORKERS_MAX - 1, .positional = true,
+	 .help = "this worker alone, which has nothing but spin"},
+	IF_EXISTS);
+BLOCK(worker_balance,
+	{"--move", GRAMMAR_FLAG, .key = "move",
+	 .help = "move them, not only say so"});
 BLOCK(worker_del,
 	{"id", GRAMMAR_UINT, "ID", .max = WORKERS_MAX - 1, .positional = true,
 	 .required = true, .help = "the worker, as shown"},
@@ -174,6 +181,22 @@ BLOCK(bridge_options,
 	 .set = true, .help = "forget a silent address after, 0 never"},
 	{"fdb-size", GRAMMAR_UINT, "N", .min = 64, .max = FDB_MAX,
 	 .def = "65536", .help = "how many addresses it remembers"});
+
+BLOCK(worker_options,
+	{"spin", GRAMMAR_WORD, "default|always|never|adaptive",
+	 .def = "default", .set = true,
+	 .help = "how long an empty queue is polled before its peer has to "
+		 "wake the worker: for ever, not at all, by how soon it was "
+		 "woken before; by default as all workers, which is adaptive"});
+BLOCK(balance_options,
+	{"balance", GRAMMAR_BOOL, "on|off", .def = "off", .set = true,
+	 .help = "move receive queues by what they cost, except those that "
+		 "worker move has moved"},
+	{"threshold", GRAMMAR_UINT, "PERCENT", .min = 1, .max = 100,
+	 .def = "25", .set = true,
+	 .help = "if the most loaded worker has so much less to do then"},
+	{"interval", GRAMMAR_UINT, "SECONDS", .min = 1, .max = 86400,
+	 .def = "10", .set = true, .help = "how often, and from how long"});
 
 BLOCK(port_options,
 	{"vlan", GRAMMAR_UINT, VID, .def = "1", .set = true,
@@ -299,9 +322,16 @@ const struct grammar_command grammar_commands[] = {
 	{"worker", "show", "list|ls", "worker.show", "show workers",
 	 BLOCKS(&worker_show)},
 	{"worker", "add", "", "worker.add", "start a worker on a core",
-	 BLOCKS(&worker_add), .config = true, .creates = true},
+	 BLOCKS(&worker_add, &worker_options), .config = true,
+	 .creates = true},
 	{"worker", "del", "delete", "worker.del", "stop a worker",
 	 BLOCKS(&worker_del)},
+	{"worker", "set", "", "worker.set", "change options of workers",
+	 BLOCKS(&worker_set, &worker_options, &balance_options),
+	 .config = true},
+	{"worker", "balance", "", "worker.balance",
+	 "show which receive queues should move, and why",
+	 BLOCKS(&worker_balance)},
 	{"worker", "move", "", "worker.move", "give receive queues to a worker",
 	 BLOCKS(&worker_move), .config = true},
 

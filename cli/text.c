@@ -119,7 +119,13 @@ char *text_rate(double bits_per_s)
 
 static bool is_share(const char *key)
 {
-	return key && (strcmp(key, "busy") == 0 || strcmp(key, "share") == 0);
+	static const char *const shares[] = {
+	    "busy", "busy_after", "busiest", "busiest_after", "share"};
+
+	for (size_t i = 0; key && i < sizeof(shares) / sizeof(*shares); i++)
+		if (strcmp(key, shares[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool is_bit_rate(const char *key)

@@ -83,6 +83,7 @@ struct bridge_port {
 	int16_t worker_of[PORT_QUEUES_MAX];
 	uint64_t moved; /* queues that are there by somebody's wish */
 	struct queue_state queue[PORT_QUEUES_MAX];
+	struct queue_usage seen[BALANCE_ASKERS][PORT_QUEUES_MAX]; /* before */
 	pthread_spinlock_t tx_lock[PORT_QUEUES_MAX];
 	enum port_state state_told; /* at the last event */
 	struct json_object *config;

@@ -26,6 +26,17 @@ static int node_of(const struct sw *sw, const struct port *port)
 	return sw->pool && sw->pool->n_nodes > 1 ? port->near_node - 1 : -1;
 }
 
+uint64_t placement_allowed(const struct sw *sw, const struct port *port)
+{
+	int16_t id[SWITCH_WORKERS_MAX];
+	unsigned n = list_workers(sw, node_of(sw, port), id);
+	uint64_t set = 0;
+
+	while (n-- > 0)
+		set |= UINT64_C(1) << id[n];
+	return set;
+}
+
 static void count_load(const struct sw *sw, unsigned load[])
 {
 	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++) {
@@ -84,6 +95,11 @@ int placement_move(
 			bp->worker_of[i] = (int16_t)id;
 	bp->moved |= q < 0 ? ~0ull : 1ull << q;
 	return 0;
+}
+
+void placement_put(struct bridge_port *bp, unsigned q, unsigned id)
+{
+	bp->worker_of[q] = (int16_t)id;
 }
 
 static void take_off(struct bridge_port *bp, unsigned q)

@@ -26,6 +26,12 @@ void placement_fill(struct sw *sw);
 int placement_move(
     struct sw *sw, struct bridge_port *bp, int q, unsigned id, struct err *e);
 
+/* The workers (bit id) that may serve queues of @port. */
+uint64_t placement_allowed(const struct sw *sw, const struct port *port);
+
+/* Puts queue @q of @bp on worker @id, but by nobody's wish. */
+void placement_put(struct bridge_port *bp, unsigned q, unsigned id);
+
 /* Leaves the queues of @bp that were moved to placement_fill(). */
 void placement_release(struct bridge_port *bp);
 

@@ -22,6 +22,7 @@
 #include "switch/cpulist.h"
 #include "switch/control/events.h"
 #include "switch/placement.h"
+#include "switch/rebalance.h"
 #include "switch/snapshot.h"
 #include "switch/worker.h"
 
@@ -250,6 +251,10 @@ int switch_open(struct sw **out, sd_event *event,
 	sw->event = event;
 	sw->rundir = options->rundir;
 	sw->raise_fd = -1;
+	sw->balancing.threshold = BALANCE_THRESHOLD;
+	sw->balancing.interval_s = BALANCE_INTERVAL_S;
+	for (unsigned by = 0; by < BALANCE_ASKERS; by++)
+		sw->balancing.looked_at[by] = clock_cycles();
 	rc = pool_open(&sw->pool, options->pool_size, e);
 	if (rc)
 		goto close_switch;
@@ -294,6 +299,7 @@ void switch_close(struct sw *sw)
 {
 	if (!sw)
 		return;
+	rebalance_stop(sw);
 	close_ports(sw);
 	worker_end_all(sw);
 	bridge_free_all(sw);

@@ -10,6 +10,7 @@
  *	bridge.c      bridges           bridge_port.c   their members
  *	snapshot.c    model -> immutable snapshot, published under QSBR
  *	placement.c   which worker serves which queue
+ *	rebalance.c   ... and which should, from what the queues cost
  *	worker.c      threads: poll, arm, sleep
  *	spin.c        how long an empty queue is polled
  *	forward.c     one batch: look up, sort by egress, send
@@ -44,6 +45,20 @@ struct worker;
 struct snapshot;
 struct events;
 
+/* Who looks at what queues cost (rebalance.h). */
+enum balance_asker { BALANCE_TIMER, BALANCE_REQUEST, BALANCE_ASKERS };
+
+struct balancing {
+	bool on;
+	uint32_t threshold; /* per cent (balance.h) */
+	uint32_t interval_s;
+	sd_event_source *timer;
+	uint64_t looked_at[BALANCE_ASKERS]; /* cycles */
+};
+
+/* As the grammar has them. */
+enum { BALANCE_THRESHOLD = 25, BALANCE_INTERVAL_S = 10 };
+
 struct sw {
 	sd_event *event;
 	struct pool *pool;
@@ -55,6 +70,7 @@ struct sw {
 	struct bridge_port *port[SWITCH_PORTS_MAX]; /* by port_no */
 	struct worker *worker[SWITCH_WORKERS_MAX];  /* by worker id */
 	enum spin spin;				    /* of all workers */
+	struct balancing balancing;
 	struct counters *retired[SWITCH_PORTS_MAX]; /* of deleted workers */
 
 	struct snapshot *snapshot; /* the one that workers use */

@@ -94,6 +94,8 @@ static void copy_usage(struct worker *w, void *arg)
 
 	for (unsigned i = 0; i < mine->n_polls; i++)
 		r->queue[i] = mine->poll[i].state->usage;
+	if (!r->u)
+		return;
 	if (elapsed)
 		r->u->busy =
 		    (double)(w->busy_cycles - w->shown_busy) / (double)elapsed;
@@ -106,8 +108,9 @@ void worker_read_usage(
 {
 	struct usage_request r = {u, queue};
 
-	*u = (struct worker_usage){
-	    .asleep = __atomic_load_n(&w->asleep, __ATOMIC_RELAXED)};
+	if (u)
+		*u = (struct worker_usage){
+		    .asleep = __atomic_load_n(&w->asleep, __ATOMIC_RELAXED)};
 	worker_call(w, copy_usage, &r);
 }
 

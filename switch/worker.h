@@ -77,7 +77,7 @@ struct worker_usage {
 	bool asleep; /* at the moment of the question */
 };
 
-/* Fills *u, and queue[i] with the totals of the i-th queue of the worker's
+/* Fills *u (unless it is NULL), and queue[i] with the totals of the i-th queue of the worker's
  * list in the present snapshot. */
 void worker_read_usage(
     struct worker *w, struct worker_usage *u, struct queue_usage queue[]);

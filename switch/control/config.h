@@ -10,7 +10,7 @@
  * by the fewest changes, and back if one of them fails.  It starts from a
  * switch with bridge br0 alone, which the file may declare in its own way
  * (`bridge add br0 fdb-size 1m`).  A file without `worker` lines leaves the
- * workers as they are.
+ * workers as they are, and what is set of all of them.
  *
  * Threads: control.
  */
@@ -25,11 +25,12 @@ enum { CONFIG_FILE_MAX = 16 << 20 }; /* bytes */
 
 /* In the order in which they can be created. */
 enum config_kind {
-	CONFIG_WORKER, /* key: its cpu */
-	CONFIG_BRIDGE, /* key: its name */
-	CONFIG_PORT,   /* key: its name */
-	CONFIG_FDB,    /* a static entry; key: "bridge vlan mac" */
-	CONFIG_MOVE,   /* of queues; key: their port (config_move.h) */
+	CONFIG_WORKER,	/* key: its cpu */
+	CONFIG_WORKERS, /* what all have in common; key: "" */
+	CONFIG_BRIDGE,	/* key: its name */
+	CONFIG_PORT,	/* key: its name */
+	CONFIG_FDB,	/* a static entry; key: "bridge vlan mac" */
+	CONFIG_MOVE,	/* of queues; key: their port (config_move.h) */
 };
 
 struct config_item {

@@ -24,24 +24,46 @@ static uint32_t now_s(void)
 	return (uint32_t)(clock_ms() / 1000);
 }
 
+/* The parameters of the `worker add` that makes @w again. */
+static struct json_object *worker_params(const struct worker *w)
+{
+	struct json_object *params = json_object_new_object();
+
+	record_uint(params, "cpu", worker_cpu(w));
+	record_str(params, "spin", spin_name(worker_spin(w)));
+	return params;
+}
+
+/* Those of the `worker set` for all of them. */
+static struct json_object *workers_params(const struct sw *sw)
+{
+	struct json_object *params = json_object_new_object();
+
+	record_str(params, "spin", spin_name(sw->spin));
+	record_bool(params, "balance", sw->balancing.on);
+	record_uint(params, "threshold", sw->balancing.threshold);
+	record_uint(params, "interval", sw->balancing.interval_s);
+	return params;
+}
+
 static int read_workers(struct config *config, struct sw *sw)
 {
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++) {
-		struct json_object *params;
 		struct config_item *item;
 		char key[16];
 
 		if (!sw->worker[id])
 			continue;
-		params = json_object_new_object();
-		record_uint(params, "cpu", worker_cpu(sw->worker[id]));
 		snprintf(key, sizeof(key), "%u", worker_cpu(sw->worker[id]));
-		item = config_add(config, CONFIG_WORKER, key, params, 0);
+		item = config_add(config, CONFIG_WORKER, key,
+		    worker_params(sw->worker[id]), 0);
 		if (!item)
 			return -ENOMEM;
 		item->id = id;
 	}
-	return 0;
+	return config_add(config, CONFIG_WORKERS, "", workers_params(sw), 0)
+		   ? 0
+		   : -ENOMEM;
 }
 
 /* The parameters of the `fdb add` that makes @entry again. */
@@ -203,10 +225,21 @@ static void add_line(struct json_object *array, char *line)
 
 static void add_worker_line(struct json_object *array, const struct worker *w)
 {
-	struct json_object *params = json_object_new_object();
+	struct json_object *params = worker_params(w);
 
-	record_uint(params, "cpu", worker_cpu(w));
 	add_line(array, grammar_print(grammar_by_method("worker.add"), params));
+	json_object_put(params);
+}
+
+static void add_workers_line(struct json_object *array, const struct sw *sw)
+{
+	const struct grammar_command *sets = grammar_by_method("worker.set");
+	struct json_object *params = workers_params(sw);
+	struct json_object *left = without_defaults(sets, params);
+
+	if (json_object_object_length(left))
+		add_line(array, grammar_print(sets, left));
+	json_object_put(left);
 	json_object_put(params);
 }
 
@@ -251,6 +284,9 @@ static bool add_lines_at(
 		if (sw->worker[s->at])
 			add_worker_line(array, sw->worker[s->at]);
 		return false;
+	case CONFIG_WORKERS:
+		add_workers_line(array, sw);
+		return false;
 	case CONFIG_BRIDGE:
 		if (sw->bridge[s->at])
 			add_line(array,
@@ -276,6 +312,7 @@ static bool config_stream_step(
     struct rpc_stream *stream, struct sw *sw, struct json_object *array)
 {
 	static const unsigned end[] = {[CONFIG_WORKER] = SWITCH_WORKERS_MAX,
+	    [CONFIG_WORKERS] = 1,
 	    [CONFIG_BRIDGE] = SWITCH_BRIDGES_MAX,
 	    [CONFIG_PORT] = SWITCH_PORTS_MAX,
 	    [CONFIG_FDB] = SWITCH_BRIDGES_MAX,

@@ -15,6 +15,7 @@
 #include "ports/port.h"
 #include "switch/control/config.h"
 #include "switch/control/config_move.h"
+#include "switch/control/method.h"
 #include "switch/params.h"
 #include "switch/control/record.h"
 
@@ -132,6 +133,46 @@ static int add_worker(struct reader *r, struct err *e)
 	return add(r, CONFIG_WORKER, key, e);
 }
 
+/* The worker that the text adds as its @n-th, from 0. */
+static struct config_item *nth_worker(const struct config *config, int64_t n)
+{
+	for (unsigned i = 0; i < config->n; i++)
+		if (config->item[i].kind == CONFIG_WORKER && n-- == 0)
+			return &config->item[i];
+	return NULL;
+}
+
+static int lacks_worker(struct reader *r, struct err *e)
+{
+	char id[24];
+
+	snprintf(id, sizeof(id), "%d", (int)port_param_int(r->params, "id", 0));
+	return port_param_bool(r->params, "if_exists", false)
+		   ? 0
+		   : lacks("worker", id, e);
+}
+
+static int set_workers(struct reader *r, struct err *e)
+{
+	struct config_item *item = config_find(r->config, CONFIG_WORKERS, "");
+
+	if (json_object_object_get_ex(r->params, "id", NULL))
+		item =
+		    nth_worker(r->config, port_param_int(r->params, "id", 0));
+	if (!item)
+		return lacks_worker(r, e);
+	if (item->kind == CONFIG_WORKER) {
+		int rc = method_worker_check_set(r->params, e);
+
+		if (rc)
+			return rc;
+	}
+	params_merge(item->params, r->params);
+	json_object_object_del(item->params, "id");
+	item->line = item->line ? item->line : r->line;
+	return 0;
+}
+
 static int move_queues(struct reader *r, struct err *e)
 {
 	const char *port = port_param_str(r->params, "port", "");
@@ -192,6 +233,7 @@ static const struct {
     {"port.set", set_port},
     {"fdb.add", add_fdb},
     {"worker.add", add_worker},
+    {"worker.set", set_workers},
     {"worker.move", move_queues},
 };
 
@@ -224,12 +266,15 @@ static int take_line(struct reader *r, const char *line, struct err *e)
 	return rc;
 }
 
-static int add_br0(struct config *config, struct err *e)
+/* What is there from the start. */
+static int add_first(struct config *config, struct err *e)
 {
 	struct json_object *params = json_object_new_object();
 
 	record_str(params, "name", "br0");
-	return config_add(config, CONFIG_BRIDGE, "br0", params, 0)
+	return config_add(config, CONFIG_BRIDGE, "br0", params, 0) &&
+		       config_add(config, CONFIG_WORKERS, "",
+			   json_object_new_object(), 0)
 		   ? 0
 		   : no_memory(e);
 }
@@ -256,7 +301,7 @@ int config_parse(
     struct config *config, const char *text, const char *where, struct err *e)
 {
 	struct reader r = {.config = config};
-	int rc = add_br0(config, e);
+	int rc = add_first(config, e);
 
 	if (!rc)
 		rc = read_lines(&r, text, where, e);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/grammar.h"
 #include "ports/port.h"
 #include "switch/base/log.h"
 #include "switch/control/config_diff.h"
@@ -32,6 +33,7 @@ enum phase {
 	PORT_SET,
 	FDB_ADD,
 	WORKER_DEL,
+	WORKER_SET,
 	MOVE,
 };
 
@@ -49,6 +51,7 @@ static const struct {
     [PORT_SET] = {"port.set", "port.set"},
     [FDB_ADD] = {"fdb.add", "fdb.del"},
     [WORKER_DEL] = {"worker.del", "worker.add"},
+    [WORKER_SET] = {"worker.set", "worker.set"},
     [MOVE] = {"worker.move", "worker.move"},
 };
 
@@ -126,7 +129,8 @@ static void plan_del(struct config_plan *plan, const struct config_item *item)
 		add_step(plan, FDB_DEL, entry_name(params),
 		    json_object_get(params), 0);
 		break;
-	case CONFIG_MOVE: /* plan_moves() */
+	case CONFIG_WORKERS: /* always there */
+	case CONFIG_MOVE:    /* plan_moves() */
 		break;
 	}
 }
@@ -150,7 +154,8 @@ static void plan_add(struct config_plan *plan, const struct config_item *item)
 	case CONFIG_FDB:
 		add_step(plan, FDB_ADD, params, entry_name(params), item->line);
 		break;
-	case CONFIG_MOVE: /* plan_moves() */
+	case CONFIG_WORKERS: /* plan_settings() */
+	case CONFIG_MOVE:    /* plan_moves() */
 		json_object_put(params);
 		break;
 	}
@@ -230,36 +235,98 @@ static void plan_kind(struct config_plan *plan, struct remade *remade,
 			plan_del(plan, &present->item[i]);
 }
 
-static unsigned count_workers(const struct config *config, const char *key)
+static unsigned count_workers(const struct config *config)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < config->n; i++)
-		n += config->item[i].kind == CONFIG_WORKER &&
-		     (!key || !strcmp(config->item[i].key, key));
+		n += config->item[i].kind == CONFIG_WORKER;
 	return n;
 }
 
-/* A core may have several: the first so many of each side are the same. */
-static void plan_workers(struct config_plan *plan, const struct config *have,
-    const struct config *other, bool add)
+static bool is_worker_on(const struct config_item *item, const char *cpu)
 {
-	for (unsigned i = 0; i < have->n; i++) {
-		const struct config_item *item = &have->item[i];
-		unsigned before = 0;
+	return item->kind == CONFIG_WORKER && !strcmp(item->key, cpu);
+}
 
-		if (item->kind != CONFIG_WORKER)
+/* The worker of @other that @item of @have is: a core may have several, of
+ * which the first so many of each side are the same. */
+static const struct config_item *same_worker(const struct config *other,
+    const struct config *have, const struct config_item *item)
+{
+	unsigned before = 0;
+
+	for (const struct config_item *i = have->item; i < item; i++)
+		before += is_worker_on(i, item->key);
+	for (unsigned i = 0; i < other->n; i++)
+		if (is_worker_on(&other->item[i], item->key) && before-- == 0)
+			return &other->item[i];
+	return NULL;
+}
+
+/* What `worker set` has to say to worker @id; @item says it to `add`. */
+static struct json_object *worker_settings(
+    const struct config_item *item, unsigned id)
+{
+	struct json_object *o = worker_id(id);
+
+	record_str(o, "spin", port_param_str(item->params, "spin", "default"));
+	return o;
+}
+
+static void plan_worker_change(struct config_plan *plan,
+    const struct config_item *was, const struct config_item *is)
+{
+	struct json_object *from = worker_settings(was, was->id);
+	struct json_object *to = worker_settings(is, was->id);
+
+	if (!json_object_equal(from, to))
+		add_step(plan, WORKER_SET, json_object_get(to),
+		    json_object_get(from), is->line);
+	json_object_put(from);
+	json_object_put(to);
+}
+
+static void plan_workers(struct config_plan *plan, const struct config *present,
+    const struct config *wanted)
+{
+	for (unsigned i = 0; i < wanted->n; i++) {
+		const struct config_item *is = &wanted->item[i], *was;
+
+		if (is->kind != CONFIG_WORKER)
 			continue;
-		for (unsigned k = 0; k < i; k++)
-			before += have->item[k].kind == CONFIG_WORKER &&
-				  !strcmp(have->item[k].key, item->key);
-		if (before < count_workers(other, item->key))
-			continue;
-		if (add)
-			plan_add(plan, item);
+		was = same_worker(present, wanted, is);
+		if (was)
+			plan_worker_change(plan, was, is);
 		else
-			plan_del(plan, item);
+			plan_add(plan, is);
 	}
+	for (unsigned i = 0; i < present->n; i++) {
+		const struct config_item *was = &present->item[i];
+
+		if (was->kind == CONFIG_WORKER &&
+		    !same_worker(wanted, present, was))
+			plan_del(plan, was);
+	}
+}
+
+/* What is set of all workers. */
+static void plan_settings(struct config_plan *plan,
+    const struct config *present, const struct config *wanted)
+{
+	const struct grammar_command *sets = grammar_by_method("worker.set");
+	const struct config_item *item =
+	    config_find(wanted, CONFIG_WORKERS, "");
+	struct json_object *is = params_kept(item->params);
+	struct json_object *was =
+	    params_kept(config_find(present, CONFIG_WORKERS, "")->params);
+
+	grammar_fill(sets, is);
+	if (!json_object_equal(is, was))
+		add_step(plan, WORKER_SET, json_object_get(is),
+		    json_object_get(was), item->line);
+	json_object_put(is);
+	json_object_put(was);
 }
 
 /* A port made again forgets its moves; if it comes back as it was, they are
@@ -291,8 +358,7 @@ static int plan_moves(struct config_plan *plan, struct remade *remade,
 	struct config_numbering here, there;
 
 	config_move_number(&here, present);
-	config_move_number(
-	    &there, count_workers(wanted, NULL) ? wanted : present);
+	config_move_number(&there, count_workers(wanted) ? wanted : present);
 	for (unsigned i = 0; i < wanted->n; i++) {
 		const struct config_item *item = &wanted->item[i];
 		struct json_object *is;
@@ -335,10 +401,11 @@ int config_plan_make(struct config_plan *plan, const struct config *present,
 	    json_object_new_object(), json_object_new_object()};
 	int rc;
 
-	if (count_workers(wanted, NULL)) {
-		plan_workers(plan, wanted, present, true);
-		plan_workers(plan, present, wanted, false);
-	}
+	if (count_workers(wanted))
+		plan_workers(plan, present, wanted);
+	if (count_workers(wanted) ||
+	    config_find(wanted, CONFIG_WORKERS, "")->line)
+		plan_settings(plan, present, wanted);
 	plan_kind(plan, &remade, present, wanted, CONFIG_BRIDGE);
 	plan_kind(plan, &remade, present, wanted, CONFIG_PORT);
 	plan_kind(plan, &remade, present, wanted, CONFIG_FDB);

@@ -20,8 +20,8 @@ rpc_method_fn method_bridge_add, method_bridge_del, method_bridge_set,
 rpc_method_fn method_port_add, method_port_del, method_port_set,
     method_port_show;
 rpc_method_fn method_fdb_add, method_fdb_del, method_fdb_show, method_fdb_flush;
-rpc_method_fn method_worker_add, method_worker_del, method_worker_move,
-    method_worker_show;
+rpc_method_fn method_worker_add, method_worker_del, method_worker_set,
+    method_worker_move, method_worker_show, method_worker_balance;
 rpc_method_fn method_stats_show, method_show_picture;
 rpc_method_fn method_config_show, method_config_apply;
 rpc_method_fn method_monitor_subscribe;
@@ -33,9 +33,12 @@ struct json_object *method_port_record(const struct bridge_port *bp,
 struct json_object *method_bridge_record(struct sw *sw,
     const struct bridge *bridge, const struct counters counters[]);
 
-/* One worker with the queues that it serves: id, cpu, busy, state, queues; a
+/* One worker with the queues that it serves: id, cpu, busy, state, spin, queues; a
  * queue's share is its part of the cycles that the worker's queues cost. */
 struct json_object *method_worker_record(struct sw *sw, struct worker *w);
+
+/* Whether what @params set can be set of one worker; -EINVAL if not. */
+int method_worker_check_set(struct json_object *params, struct err *e);
 
 /* What every port counted, read at once, for the caller to free(3); *counters
  * is NULL if !@wanted.  -ENOMEM. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * method_worker.c - worker.add, worker.del, worker.move, worker.show.
+ * method_worker.c - worker.add, .del, .set, .move, .show.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "switch/control/method.h"
 #include "switch/control/record.h"
 #include "switch/placement.h"
+#include "switch/rebalance.h"
 #include "switch/snapshot.h"
 #include "switch/worker.h"
 
@@ -53,6 +54,16 @@ static struct json_object *id_and_cpu(unsigned id, unsigned cpu)
 	return o;
 }
 
+static bool has(struct json_object *params, const char *key)
+{
+	return json_object_object_get_ex(params, key, NULL);
+}
+
+static enum spin spin_of(struct json_object *params)
+{
+	return spin_parse(port_param_str(params, "spin", "default"));
+}
+
 int method_worker_add(struct sw *sw, struct rpc_client *client,
     struct json_object *params, struct json_object **result, struct err *e)
 {
@@ -68,6 +79,8 @@ int method_worker_add(struct sw *sw, struct rpc_client *client,
 	rc = worker_add(sw, cpu, &id, e);
 	if (rc)
 		return rc;
+	if (has(params, "spin"))
+		worker_set_spin(sw->worker[id], spin_of(params));
 	tell(sw, "add", id, id_and_cpu(id, cpu));
 	*result = id_and_cpu(id, cpu);
 	return 0;
@@ -88,6 +101,69 @@ int method_worker_del(struct sw *sw, struct rpc_client *client,
 	if (!rc)
 		tell(sw, "del", (unsigned)id, NULL);
 	return rc;
+}
+
+int method_worker_check_set(struct json_object *params, struct err *e)
+{
+	static const char *const of_all[] = {
+	    "balance", "threshold", "interval"};
+
+	for (size_t i = 0; i < sizeof(of_all) / sizeof(*of_all); i++)
+		if (has(params, of_all[i])) {
+			err_set(e, -EINVAL, "%s is no option of one worker",
+			    of_all[i]);
+			err_arg(e, of_all[i]);
+			err_hint(e, "leave the number of the worker out");
+			return -EINVAL;
+		}
+	return 0;
+}
+
+static int set_one(struct sw *sw, struct json_object *params, struct err *e)
+{
+	uint64_t id = (uint64_t)port_param_int(params, "id", 0);
+	struct worker *w = find(sw, id, e);
+	int rc;
+
+	if (!w)
+		return port_param_bool(params, "if_exists", false) ? 0
+								   : -ENOENT;
+	rc = method_worker_check_set(params, e);
+	if (rc)
+		return rc;
+	if (has(params, "spin"))
+		worker_set_spin(w, spin_of(params));
+	tell(sw, "set", (unsigned)id, NULL);
+	return 0;
+}
+
+static int set_all(struct sw *sw, struct json_object *params, struct err *e)
+{
+	const struct balancing *b = &sw->balancing;
+	int rc = 0;
+
+	if (has(params, "balance") || has(params, "threshold") ||
+	    has(params, "interval"))
+		rc = rebalance_set(sw,
+		    port_param_bool(params, "balance", b->on),
+		    (uint32_t)port_param_int(params, "threshold", b->threshold),
+		    (uint32_t)port_param_int(params, "interval", b->interval_s),
+		    e);
+	if (rc)
+		return rc;
+	if (has(params, "spin"))
+		worker_set_spin_all(sw, spin_of(params));
+	events_emit(sw, "worker", "set", "all", NULL);
+	return 0;
+}
+
+int method_worker_set(struct sw *sw, struct rpc_client *client,
+    struct json_object *params, struct json_object **result, struct err *e)
+{
+	(void)client;
+	(void)result;
+	return has(params, "id") ? set_one(sw, params, e)
+				 : set_all(sw, params, e);
 }
 
 int method_worker_move(struct sw *sw, struct rpc_client *client,
@@ -114,13 +190,6 @@ int method_worker_move(struct sw *sw, struct rpc_client *client,
 		record_uint(extra, "queue", (uint64_t)queue);
 	tell(sw, "move", (unsigned)id, extra);
 	return 0;
-}
-
-/* Nobody reads more than four digits of these. */
-static void record_fraction(struct json_object *to, const char *key, double v)
-{
-	json_object_object_add(to, key,
-	    json_object_new_double((double)(uint64_t)(v * 1e4 + 0.5) / 1e4));
 }
 
 static struct json_object *show_queue(
@@ -169,6 +238,8 @@ struct json_object *method_worker_record(struct sw *sw, struct worker *w)
 	record_uint(out, "cpu", worker_cpu(w));
 	record_fraction(out, "busy", u.busy);
 	record_str(out, "state", u.asleep ? "sleeping" : "polling");
+	record_str(
+	    out, "spin", spin_name(spin_resolve(worker_spin(w), sw->spin)));
 	json_object_object_add(out, "queues", show_queues(mine, usage));
 	free(usage);
 	return out;

@@ -34,6 +34,13 @@ void record_bool(struct json_object *to, const char *key, bool value)
 	record_json(to, key, json_object_new_boolean(value));
 }
 
+void record_fraction(struct json_object *to, const char *key, double value)
+{
+	record_json(to, key,
+	    json_object_new_double(
+		(double)(uint64_t)(value * 1e4 + 0.5) / 1e4));
+}
+
 void record_mac(struct json_object *to, const char *key, uint64_t mac)
 {
 	char text[18];

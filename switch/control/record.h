@@ -21,6 +21,9 @@ void record_str(struct json_object *to, const char *key, const char *value);
 void record_uint(struct json_object *to, const char *key, uint64_t value);
 void record_bool(struct json_object *to, const char *key, bool value);
 
+/* A number of which nobody reads more than four digits after the point. */
+void record_fraction(struct json_object *to, const char *key, double value);
+
 /* "02:00:00:00:00:01". */
 void record_mac(struct json_object *to, const char *key, uint64_t mac);
 

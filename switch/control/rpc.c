@@ -44,6 +44,8 @@ static const struct {
     {"worker.show", method_worker_show},
     {"worker.add", method_worker_add},
     {"worker.del", method_worker_del},
+    {"worker.set", method_worker_set},
+    {"worker.balance", method_worker_balance},
     {"worker.move", method_worker_move},
     {"stats.show", method_stats_show},
     {"config.show", method_config_show},

@@ -35,6 +35,7 @@ const struct port_ops *fake_unused_driver(const char *type);
 
 struct worker {
 	unsigned id, cpu;
+	enum spin spin;
 };
 
 static unsigned fake_n_opened __attribute__((unused));
@@ -143,7 +144,7 @@ int worker_add(struct sw *sw, unsigned cpu, unsigned *id, struct err *e)
 	if (*id == SWITCH_WORKERS_MAX)
 		return err_set(e, -ENOSPC, "there are too many workers");
 	sw->worker[*id] = calloc(1, sizeof(struct worker));
-	*sw->worker[*id] = (struct worker){*id, cpu};
+	*sw->worker[*id] = (struct worker){*id, cpu, SPIN_DEFAULT};
 	return 0;
 }
 
@@ -185,6 +186,21 @@ void worker_counters_put(struct worker *w, port_no no)
 	fake_counters[no] = (struct counters){0};
 }
 
+enum spin worker_spin(const struct worker *w)
+{
+	return w->spin;
+}
+
+void worker_set_spin(struct worker *w, enum spin spin)
+{
+	w->spin = spin;
+}
+
+void worker_set_spin_all(struct sw *sw, enum spin spin)
+{
+	sw->spin = spin;
+}
+
 unsigned worker_id(const struct worker *w)
 {
 	return w->id;
@@ -195,7 +211,8 @@ void worker_read_usage(
 {
 	(void)w;
 	(void)queue;
-	*u = (struct worker_usage){.busy = 0.5};
+	if (u)
+		*u = (struct worker_usage){.busy = 0.5};
 }
 
 /* A switch with bridge br0 and worker 0 on core 0. */
@@ -206,6 +223,8 @@ static struct sw *fake_open(void)
 	unsigned id;
 
 	sw->snapshot = calloc(1, sizeof(*sw->snapshot));
+	sw->balancing.threshold = BALANCE_THRESHOLD;
+	sw->balancing.interval_s = BALANCE_INTERVAL_S;
 
 	record_str(params, "name", "br0");
 	if (events_open(&sw->events, NULL) || bridge_add(sw, params, NULL) ||

@@ -205,6 +205,42 @@ Test(config, workers_stay_where_the_text_is_silent)
 	    apply("worker add 3\nworker add 1\nport add a type null"), 1);
 }
 
+Test(config, what_is_set_of_workers_is_part_of_it)
+{
+	static const char text[] = "worker add 0 spin always\n"
+				   "worker add 1\n"
+				   "worker add 1 spin never\n"
+				   "worker set spin never threshold 40\n";
+	struct worker *first;
+
+	cr_assert_eq(apply(text), 4);
+	shows(text);
+	cr_assert_eq(apply(text), 0);
+	first = sw->worker[0];
+	cr_assert_eq(first->spin, SPIN_ALWAYS);
+	cr_assert_eq(sw->worker[2]->spin, SPIN_NEVER);
+	cr_assert_eq(sw->balancing.threshold, 40);
+	cr_assert_eq(apply("worker add 0\nworker add 1\nworker add 1\n"
+			   "worker set 1 spin never\n"),
+	    4);
+	shows("worker add 0\nworker add 1 spin never\nworker add 1\n");
+	cr_assert_eq(sw->worker[0], first);
+}
+
+Test(config, what_is_set_of_workers_stays_where_the_text_is_silent)
+{
+	apply("worker add 0 spin always\nworker set spin never\n");
+	cr_assert_eq(apply("port add a type null\n"), 1);
+	shows("worker add 0 spin always\nworker set spin never\n"
+	      "port add a type null\n");
+	refused("worker set 1 spin never\n", "no line before this one adds");
+	refused("worker add 0\nworker set 0 balance on\n",
+	    "line 2: balance is no option of one worker");
+	refused("worker add 0 spin never\nworker set spin always\n"
+		"port add b type vhost-user socket /fail\n",
+	    "in use");
+}
+
 Test(config, a_changed_trunk_takes_its_native_vlan_along)
 {
 	const void *t;
