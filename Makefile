@@ -32,6 +32,7 @@ UNIT	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 SYSTEM	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/guest/test_*.c))
 FUZZ	:= $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_*.c))
 NET	:= $(patsubst %.c,$(BUILD)/%,$(call src,tests/net/*.c))
+PARTS	:= $(call obj,$(wildcard bench/parts/*.c))
 BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 
@@ -43,6 +44,7 @@ $(BUILD)/docgen: $(BUILD)/cli/docgen.o $(BUILD)/libswd.a
 $(UNIT) $(SYSTEM): LDLIBS += -lcriterion
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
 $(NET): $(BUILD)/%: $(BUILD)/%.o
+$(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libbench.a
 $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
 	$(BUILD)/libswd.a
 $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
@@ -57,7 +59,8 @@ fuzzers $(FUZZ): override SANITIZE += -fsanitize=fuzzer-no-link
 
 $(BUILD)/libswd.a: $(LIB) $(CLI)
 $(BUILD)/libguest.a: $(GUEST)
-$(BUILD)/libswd.a $(BUILD)/libguest.a:
+$(BUILD)/libbench.a: $(PARTS)
+$(BUILD)/libswd.a $(BUILD)/libguest.a $(BUILD)/libbench.a:
 	@rm -f $@
 	$(AR) qcs $@ $^
 
@@ -81,7 +84,8 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
--include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST) $(call obj,$(MAINS)))
+-include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST) $(PARTS) \
+	$(call obj,$(MAINS)))
 -include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(NET) $(BENCH))
 
 .PHONY: all unit system lab fuzzers benches check demo asan tsan fuzz tidy \

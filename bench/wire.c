@@ -24,7 +24,6 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <glob.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <signal.h>
@@ -35,6 +34,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/parts/waited.h"
 #include "bench/wire.skel.h"
 #include "switch/base/clock.h"
 
@@ -110,37 +110,6 @@ static void stop_generator(pthread_t thread)
 	pthread_join(thread, NULL);
 }
 
-/* What the threads whose schedstat files match @pattern waited, in ns. */
-static uint64_t waited_of(const char *pattern)
-{
-	unsigned long long ns, sum = 0;
-	glob_t tasks;
-
-	if (glob(pattern, 0, NULL, &tasks))
-		return 0;
-	for (size_t i = 0; i < tasks.gl_pathc; i++) {
-		FILE *file = fopen(tasks.gl_pathv[i], "r");
-
-		if (file && fscanf(file, "%*u %llu", &ns) == 1)
-			sum += ns;
-		if (file)
-			fclose(file);
-	}
-	globfree(&tasks);
-	return sum;
-}
-
-static uint64_t waited_ns(void)
-{
-	char pattern[64];
-
-	if (!switch_pid)
-		return waited_of("/proc/self/task/*/schedstat");
-	snprintf(
-	    pattern, sizeof(pattern), "/proc/%d/task/*/schedstat", switch_pid);
-	return waited_of("/proc/self/task/*/schedstat") + waited_of(pattern);
-}
-
 struct reading {
 	uint64_t ns, sent, arrived, waited;
 };
@@ -155,7 +124,7 @@ static struct reading take_reading(void)
 	const volatile uint64_t *sent = (uint64_t *)wire->bss->sent;
 	const volatile uint64_t *arrived = (uint64_t *)wire->bss->arrived;
 
-	return (struct reading){.waited = waited_ns(),
+	return (struct reading){.waited = waited_ns(switch_pid),
 	    .ns = clock_ns(),
 	    .sent = total(sent),
 	    .arrived = total(arrived)};
