@@ -29,115 +29,59 @@
  *	    (also read all that is received)
  *	-v  verify every frame received: pattern, addressee, order
  *	-p  the process of the switch		-H  ordinary pages
- *	-l  long: says what the numbers are, with what was verified
+ *	-h  for a human: numbers with their names, and more of them
  *
  * Prints three numbers: the millions of frames that all guests received a
  * second; how many of those sent did not arrive; and the per cent of the
  * measured time that this thread (with -p also those of the switch) waited for
- * a cpu.  Exit status 1 and a sentence: no frame arrived, one was damaged, or
- * the guests could not be started.
+ * a cpu.
+ *
+ *	-l  latency: one frame from the first guest to the second, the next one
+ *	    back, with so many microseconds between them; the pattern is played
+ *	    by the third and further guests, which "-r 1e9 -P one-to-many" makes
+ *	    flood
+ *	-z  with -l and two guests: the guest sleeps until it is called
+ *
+ * Prints the percentiles 50, 90, 99, 99.9 and 99.99 and the maximum in ns ("-"
+ * where there were too few frames to tell); the number of frames and how many
+ * were lost; the per cent of waiting; and Mpps of the others.
+ *
+ *	-n  learning: one frame from each of so many addresses, at -r a second,
+ *	    by the first guest, and then by the third (the addresses move); the
+ *	    pattern is played by the fourth and further guests
+ *
+ * Prints, for learning and for moving, the addresses that the switch knew
+ * afterwards, the millions sent a second and Mpps of the others; and the per
+ * cent of waiting.
+ *
+ * Exit status 1 and a sentence: no frame arrived, one was damaged, the switch
+ * broke a rule, or the guests could not be started.
  */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/parts/frames.h"
-#include "bench/parts/traffic.h"
-#include "bench/parts/waited.h"
+#include "bench/parts/run.h"
 #include "switch/base/clock.h"
-
-enum { DRAIN_MS = 200 };
 
 static struct traffic traffic;
 static struct card_config card = {.pairs = 1, .ring_size = 1024, .tx_len = 64};
 static struct traffic_config config = {.batch = 32, .addresses = 1};
-static double seconds = 2, warmup = 0.5;
-static int cpu = 1, switch_pid;
-static bool readable;
-
-struct reading {
-	uint64_t cycles, received, waited;
-};
-
-static struct reading take_reading(void)
-{
-	return (struct reading){.waited = waited_ns(switch_pid),
-	    .cycles = clock_cycles(),
-	    .received = traffic_received(&traffic)};
-}
-
-static void run_for(double s)
-{
-	double cycles = s * 1e6 * (double)clock_cycles_per_us();
-
-	traffic_run(&traffic, clock_cycles() + (uint64_t)cycles);
-}
-
-static long long lost(void)
-{
-	return (long long)(traffic_sent(&traffic) + traffic_refused(&traffic)) -
-	       (long long)traffic_received(&traffic);
-}
-
-static void print(const struct reading *begin, const struct reading *end)
-{
-	double us = (double)(end->cycles - begin->cycles) /
-		    (double)clock_cycles_per_us();
-	double mpps = (double)(end->received - begin->received) / us;
-	double waited = (double)(end->waited - begin->waited) / us / 10;
-	uint64_t kicks = 0;
-
-	if (!readable) {
-		printf("%.3f %lld %.1f\n", mpps, lost(), waited);
-		return;
-	}
-	for (unsigned g = 0; g < traffic.n; g++)
-		for (unsigned q = 0; q < card.pairs; q++)
-			kicks += traffic.host[g].card.rx[q].n_kicks +
-				 traffic.host[g].card.tx[q].n_kicks;
-	printf("received  %.3f Mpps, %.2f Gbit/s\n", mpps,
-	    mpps * card.tx_len * 8 / 1000);
-	printf("lost      %lld of %lu (%lu refused by full rings)\n", lost(),
-	    (unsigned long)(traffic_sent(&traffic) + traffic_refused(&traffic)),
-	    (unsigned long)traffic_refused(&traffic));
-	printf("waited    %.1f %% of a cpu\n", waited);
-	printf("kicks     %lu\n", (unsigned long)kicks);
-	printf("memory    %s pages\n",
-	    traffic.host[0].card.huge ? "huge" : "ordinary");
-	if (config.look == TRAFFIC_VERIFY)
-		printf("verified  %lu damaged, %lu misplaced, %lu late\n",
-		    (unsigned long)traffic.damaged,
-		    (unsigned long)traffic.misplaced,
-		    (unsigned long)traffic.late);
-}
-
-static void measure(void)
-{
-	struct reading begin, end;
-
-	traffic_pace(&traffic);
-	run_for(warmup);
-	begin = take_reading();
-	run_for(seconds);
-	end = take_reading();
-	traffic_stop(&traffic, DRAIN_MS);
-	traffic_check(&traffic);
-	if (end.received == begin.received)
-		card_die("no frame arrived");
-	print(&begin, &end);
-	if (traffic.damaged || traffic.misplaced)
-		card_die("%lu frames were damaged, %lu misplaced",
-		    (unsigned long)traffic.damaged,
-		    (unsigned long)traffic.misplaced);
-}
+static struct run run = {.seconds = 2, .warmup = 0.5};
+static void (*measure)(
+    struct traffic *t, const struct run *run) = run_throughput;
+static int cpu = 1;
 
 static void usage(void)
 {
 	fputs("usage: light [-P PATTERN] [-s SIZE] [-q PAIRS] [-R RING] "
-	      "[-f FEATURES] [-a ADDRESSES]\n"
-	      "	[-b BATCH] [-o FRAMES] [-r RATE] [-x header|payload] [-v] "
-	      "[-t SECONDS]\n"
-	      "	[-w SECONDS] [-c CPU] [-p PID] [-H] [-l] SOCKET SOCKET...\n",
+	      "[-f FEATURES]\n"
+	      "	[-a ADDRESSES] [-b BATCH] [-o FRAMES] [-r RATE] "
+	      "[-x header|payload] [-v]\n"
+	      "	[-l MICROSECONDS [-z]] [-n ADDRESSES] [-t SECONDS] "
+	      "[-w SECONDS]\n"
+	      "	[-c CPU] [-p PID] [-H] [-h] SOCKET SOCKET...\n",
 	    stderr);
 	exit(2);
 }
@@ -174,7 +118,7 @@ static void parse_options(int argc, char **argv)
 	int option;
 
 	while ((option = getopt(
-		    argc, argv, "P:s:q:R:f:a:b:o:r:x:vt:w:c:p:Hl")) != -1)
+		    argc, argv, "P:s:q:R:f:a:b:o:r:x:vl:zn:t:w:c:p:Hh")) != -1)
 		switch (option) {
 		case 'P':
 			config.pattern = choice(optarg, patterns, 4);
@@ -210,22 +154,35 @@ static void parse_options(int argc, char **argv)
 			config.look = TRAFFIC_VERIFY;
 			break;
 		case 't':
-			seconds = atof(optarg);
+			run.seconds = atof(optarg);
 			break;
 		case 'w':
-			warmup = atof(optarg);
+			run.warmup = atof(optarg);
 			break;
 		case 'c':
 			cpu = atoi(optarg);
 			break;
+		case 'l':
+			measure = run_latency;
+			config.first = RUN_PROBED;
+			run.pause_us = atof(optarg);
+			break;
+		case 'z':
+			run.guest_sleeps = true;
+			break;
+		case 'n':
+			measure = run_learning;
+			config.first = RUN_LEARNED;
+			run.n_addresses = (uint32_t)atoi(optarg);
+			break;
 		case 'p':
-			switch_pid = atoi(optarg);
+			run.switch_pid = atoi(optarg);
 			break;
 		case 'H':
 			card.small_pages = true;
 			break;
-		case 'l':
-			readable = true;
+		case 'h':
+			run.readable = true;
 			break;
 		default:
 			usage();
@@ -236,8 +193,12 @@ static void check_options(int n_sockets)
 {
 	uint32_t ring = card.ring_size;
 
-	if (n_sockets < 2 || n_sockets > GUESTS_MAX)
+	if (n_sockets < 2 || n_sockets < (int)config.first ||
+	    n_sockets > GUESTS_MAX)
 		usage();
+	if (run.guest_sleeps && (n_sockets != 2 || card.event_idx))
+		card_die("a guest that sleeps plays no others and has no "
+			 "event_idx");
 	if (card.tx_len < FRAME_MIN || card.tx_len > FRAME_MAX)
 		card_die("frames have %d to %d bytes", FRAME_MIN, FRAME_MAX);
 	if (!card.pairs || card.pairs > CARD_PAIRS_MAX)
@@ -276,7 +237,7 @@ int main(int argc, char **argv)
 	pin();
 	traffic_open(
 	    &traffic, argv + optind, (unsigned)(argc - optind), &card, &config);
-	measure();
+	measure(&traffic, &run);
 	traffic_close(&traffic);
 	return 0;
 }

@@ -103,7 +103,7 @@ void packed_give(struct ring *r, unsigned n)
 	    &r->packed.desc[r->given & r->mask].flags, flags, __ATOMIC_RELEASE);
 }
 
-bool packed_kick_wanted(struct ring *r)
+bool packed_kick_wanted(const struct ring *r)
 {
 	uint16_t flags =
 	    __atomic_load_n(&r->packed.device->flags, __ATOMIC_ACQUIRE);
@@ -117,4 +117,9 @@ bool packed_kick_wanted(struct ring *r)
 		event = (uint16_t)(event - r->size);
 	return vring_need_event(
 	    event, given, (uint16_t)(given - (r->given - r->told)));
+}
+
+void packed_calls_on(struct ring *r)
+{
+	r->packed.driver->flags = VRING_PACKED_EVENT_FLAG_ENABLE;
 }

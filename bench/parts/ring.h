@@ -75,12 +75,14 @@ struct ring {
 void split_init(struct ring *r);
 unsigned split_take(struct ring *r, uint32_t len[], unsigned max);
 void split_give(struct ring *r, unsigned n);
-bool split_kick_wanted(struct ring *r);
+bool split_kick_wanted(const struct ring *r);
+void split_calls_on(struct ring *r);
 
 void packed_init(struct ring *r);
 unsigned packed_take(struct ring *r, uint32_t len[], unsigned max);
 void packed_give(struct ring *r, unsigned n);
-bool packed_kick_wanted(struct ring *r);
+bool packed_kick_wanted(const struct ring *r);
+void packed_calls_on(struct ring *r);
 
 /* Takes up to @max buffers back, from place r->taken on; the caller need not
  * know, but may: len[0..n) gets their used lengths unless it is NULL.  Returns
@@ -89,6 +91,16 @@ static inline unsigned ring_take(struct ring *r, uint32_t len[], unsigned max)
 {
 	return r->is_packed ? packed_take(r, len, max)
 			    : split_take(r, len, max);
+}
+
+/* Has the device call for each buffer that it returns; not with event_idx. */
+static inline void ring_calls_on(struct ring *r)
+{
+	if (r->is_packed)
+		packed_calls_on(r);
+	else
+		split_calls_on(r);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Gives the device the next @n (at most ring_idle()) buffers, at once. */

@@ -69,7 +69,7 @@ void split_give(struct ring *r, unsigned n)
 	    &r->split.avail->idx, (uint16_t)(r->given + n), __ATOMIC_RELEASE);
 }
 
-bool split_kick_wanted(struct ring *r)
+bool split_kick_wanted(const struct ring *r)
 {
 	uint16_t *event = (uint16_t *)&r->split.used->ring[r->size];
 
@@ -79,4 +79,9 @@ bool split_kick_wanted(struct ring *r)
 		    (uint16_t)r->given, (uint16_t)r->told);
 	return !(__atomic_load_n(&r->split.used->flags, __ATOMIC_RELAXED) &
 		 VRING_USED_F_NO_NOTIFY);
+}
+
+void split_calls_on(struct ring *r)
+{
+	r->split.avail->flags = 0;
 }

@@ -102,17 +102,17 @@ static void receive(struct traffic *t, struct host *host, struct ring *rx)
  * turns, but for one time in a lap. */
 static unsigned window(const struct traffic *t, const struct host *host)
 {
-	uint64_t room = t->config.under_way;
+	int64_t most = t->config.under_way, room = most;
 
 	for (unsigned i = 0; i < host->n_to; i++) {
 		const struct host *to = &t->host[host->to[i]];
-		uint64_t under_way = to->sent_to - to->received;
+		int64_t left = most - (int64_t)(to->sent_to - to->received);
 
-		if (under_way >= t->config.under_way)
-			return 0;
-		if (t->config.under_way - under_way < room)
-			room = t->config.under_way - under_way;
+		if (left < room)
+			room = left;
 	}
+	if (room <= 0)
+		return 0;
 	return (unsigned)(host->n_to == 1 ? room : (room - 1) * host->n_to);
 }
 
@@ -209,31 +209,30 @@ static void send(struct traffic *t, struct host *host, unsigned q)
 	ring_give(tx, n);
 }
 
-void traffic_step(struct traffic *t, unsigned first)
+void traffic_turn(struct traffic *t, unsigned g, unsigned q)
 {
-	for (unsigned g = first; g < t->n; g++) {
-		struct host *host = &t->host[g];
+	struct host *host = &t->host[g];
 
-		for (unsigned q = 0; q < t->card.pairs; q++) {
-			receive(t, host, &host->card.rx[q]);
-			if (host->n_to && !t->stopped)
-				send(t, host, q);
-			ring_kick(&host->card.rx[q]);
-			ring_kick(&host->card.tx[q]);
-		}
-	}
+	receive(t, host, &host->card.rx[q]);
+	if (host->n_to && !t->stopped)
+		send(t, host, q);
+	ring_kick(&host->card.rx[q]);
+	ring_kick(&host->card.tx[q]);
 }
 
-/* Gives up what is under way: without this a windowed sender whose frames were
- * lost would wait for them for ever. */
-static void forgive(struct traffic *t)
+void traffic_step(struct traffic *t)
+{
+	for (unsigned g = 0; g < t->n; g++)
+		for (unsigned q = 0; q < t->card.pairs; q++)
+			traffic_turn(t, g, q);
+}
+
+/* Without this a windowed sender whose frames were lost would wait for them for
+ * ever, and one that others' frames were flooded to would send too many. */
+void traffic_forgive(struct traffic *t)
 {
 	for (unsigned g = 0; g < t->n; g++) {
-		struct host *host = &t->host[g];
-
-		if ((int64_t)(host->sent_to - host->received) > 0)
-			t->forgiven += host->sent_to - host->received;
-		host->sent_to = host->received;
+		t->host[g].sent_to = t->host[g].received;
 	}
 }
 
@@ -244,13 +243,13 @@ void traffic_run(struct traffic *t, uint64_t until)
 
 	do {
 		for (unsigned i = 0; i < ROUNDS; i++)
-			traffic_step(t, 0);
+			traffic_step(t);
 		now = clock_cycles();
 		if (traffic_received(t) != received) {
 			received = traffic_received(t);
 			moved = now;
 		} else if (now - moved > patience) {
-			forgive(t);
+			traffic_forgive(t);
 			moved = now;
 		}
 	} while ((int64_t)(until - now) > 0);
@@ -275,7 +274,7 @@ void traffic_stop(struct traffic *t, unsigned ms)
 
 	t->stopped = true;
 	do
-		traffic_step(t, 0);
+		traffic_step(t);
 	while (traffic_received(t) < traffic_sent(t) &&
 	       (int64_t)(until - clock_cycles()) > 0);
 	t->stopped = false;
@@ -288,7 +287,7 @@ void traffic_reset_counts(struct traffic *t)
 		for (unsigned q = 0; q < t->card.pairs; q++)
 			t->host[g].lane[q].refused = 0;
 	}
-	t->forgiven = t->misplaced = t->late = t->damaged = 0;
+	t->misplaced = t->late = t->damaged = 0;
 }
 
 uint64_t traffic_sent(const struct traffic *t)

@@ -31,7 +31,6 @@ enum traffic_pattern {
 	TRAFFIC_ONE_TO_MANY, /* 1 to each other one, in turn */
 	TRAFFIC_MANY_TO_ONE, /* each other one to 1 */
 	TRAFFIC_MESH,	     /* everyone to each other one, in turn */
-	TRAFFIC_NONE,
 };
 
 enum traffic_look {
@@ -42,6 +41,7 @@ enum traffic_look {
 };
 
 struct traffic_config {
+	unsigned first; /* guest of the pattern; those before only receive */
 	enum traffic_pattern pattern;
 	enum traffic_look look;
 	unsigned batch;	    /* frames that are sent or returned at least */
@@ -80,7 +80,6 @@ struct traffic {
 	double lane_rate;  /* frames a cycle that a lane sends */
 	uint64_t paced_at; /* when the pace began */
 	uint64_t paced[GUESTS_MAX][CARD_PAIRS_MAX]; /* sent or refused since */
-	uint64_t forgiven;  /* under way for so long that they are lost */
 	uint64_t misplaced; /* verify: of nobody, or for somebody else */
 	uint64_t late;	    /* verify: behind one sent after it */
 	uint64_t damaged;   /* verify: not as it was sent */
@@ -95,8 +94,12 @@ void traffic_close(struct traffic *t);
 /* Plays all guests until clock_cycles() passes @until. */
 void traffic_run(struct traffic *t, uint64_t until);
 
-/* Plays guests [first..t->n) once. */
-void traffic_step(struct traffic *t, unsigned first);
+/* Gives all guests a turn, or queue pair @q of guest @g alone. */
+void traffic_step(struct traffic *t);
+void traffic_turn(struct traffic *t, unsigned g, unsigned q);
+
+/* Takes what is under way for lost, or for arrived. */
+void traffic_forgive(struct traffic *t);
 
 /* Begins to count the paced frames from now on. */
 void traffic_pace(struct traffic *t);

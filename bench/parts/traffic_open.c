@@ -21,34 +21,33 @@ static void add_to(struct host *host, unsigned to)
 
 static void add_others(struct traffic *t, unsigned g)
 {
-	for (unsigned to = 0; to < t->n; to++)
+	for (unsigned to = t->config.first; to < t->n; to++)
 		if (to != g)
 			add_to(&t->host[g], to);
 }
 
 static void choose_destinations(struct traffic *t)
 {
-	unsigned pairs = t->n & ~1u;
+	unsigned first = t->config.first;
 
-	switch (t->config.pattern) {
-	case TRAFFIC_PAIR:
-		for (unsigned g = 0; g < pairs; g++)
-			add_to(&t->host[g], g ^ 1);
-		break;
-	case TRAFFIC_ONE_TO_MANY:
-		add_others(t, 0);
-		break;
-	case TRAFFIC_MANY_TO_ONE:
-		for (unsigned g = 1; g < t->n; g++)
-			add_to(&t->host[g], 0);
-		break;
-	case TRAFFIC_MESH:
-		for (unsigned g = 0; g < t->n; g++)
+	for (unsigned g = first; g < t->n; g++)
+		switch (t->config.pattern) {
+		case TRAFFIC_PAIR:
+			if (((g - first) ^ 1) < t->n - first)
+				add_to(&t->host[g], first + ((g - first) ^ 1));
+			break;
+		case TRAFFIC_ONE_TO_MANY:
+			if (g == first)
+				add_others(t, g);
+			break;
+		case TRAFFIC_MANY_TO_ONE:
+			if (g != first)
+				add_to(&t->host[g], first);
+			break;
+		case TRAFFIC_MESH:
 			add_others(t, g);
-		break;
-	case TRAFFIC_NONE:
-		break;
-	}
+			break;
+		}
 }
 
 /* Waits until transmit ring @tx has its buffers back; @n of them. */
@@ -60,7 +59,7 @@ static void await_idle(struct traffic *t, struct ring *tx, unsigned n)
 	t->stopped = true;
 	while (ring_idle(tx) < n) {
 		ring_take(tx, NULL, RING_SIZE_MAX);
-		traffic_step(t, 0);
+		traffic_step(t);
 		traffic_check(t);
 		if ((int64_t)(until - clock_cycles()) < 0)
 			card_die("the switch takes no frames");

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * throughput.c - how many frames light guests receive.
+ */
+#include <stdio.h>
+
+#include "bench/parts/run.h"
+#include "bench/parts/waited.h"
+#include "switch/base/clock.h"
+
+enum { DRAIN_MS = 200 };
+
+struct reading {
+	uint64_t cycles, received, waited;
+};
+
+static struct reading take_reading(
+    const struct traffic *t, const struct run *run)
+{
+	return (struct reading){.waited = waited_ns(run->switch_pid),
+	    .cycles = clock_cycles(),
+	    .received = traffic_received(t)};
+}
+
+static long long offered(const struct traffic *t)
+{
+	return (long long)(traffic_sent(t) + traffic_refused(t));
+}
+
+static uint64_t kicks(const struct traffic *t)
+{
+	uint64_t n = 0;
+
+	for (unsigned g = 0; g < t->n; g++)
+		for (unsigned q = 0; q < t->card.pairs; q++)
+			n += t->host[g].card.rx[q].n_kicks +
+			     t->host[g].card.tx[q].n_kicks;
+	return n;
+}
+
+static void print_readable(const struct traffic *t, double mpps, double waited)
+{
+	printf("received  %.3f Mpps, %.2f Gbit/s\n", mpps,
+	    mpps * t->card.tx_len * 8 / 1000);
+	printf("lost      %lld of %lld (%lu refused by full rings)\n",
+	    offered(t) - (long long)traffic_received(t), offered(t),
+	    (unsigned long)traffic_refused(t));
+	printf("waited    %.1f %% of a cpu\n", waited);
+	printf("kicks     %lu\n", (unsigned long)kicks(t));
+	printf(
+	    "memory    %s pages\n", t->host[0].card.huge ? "huge" : "ordinary");
+	if (t->config.look == TRAFFIC_VERIFY)
+		printf("verified  %lu damaged, %lu misplaced, %lu late\n",
+		    (unsigned long)t->damaged, (unsigned long)t->misplaced,
+		    (unsigned long)t->late);
+}
+
+static void print(const struct traffic *t, const struct run *run,
+    const struct reading *begin, const struct reading *end)
+{
+	double us = (double)(end->cycles - begin->cycles) /
+		    (double)clock_cycles_per_us();
+	double mpps = (double)(end->received - begin->received) / us;
+	double waited = (double)(end->waited - begin->waited) / us / 10;
+
+	if (run->readable)
+		print_readable(t, mpps, waited);
+	else
+		printf("%.3f %lld %.1f\n", mpps,
+		    offered(t) - (long long)traffic_received(t), waited);
+}
+
+void run_for(struct traffic *t, double s)
+{
+	double cycles = s * 1e6 * (double)clock_cycles_per_us();
+
+	traffic_run(t, clock_cycles() + (uint64_t)cycles);
+}
+
+void run_throughput(struct traffic *t, const struct run *run)
+{
+	struct reading begin, end;
+
+	traffic_pace(t);
+	run_for(t, run->warmup);
+	begin = take_reading(t, run);
+	run_for(t, run->seconds);
+	end = take_reading(t, run);
+	traffic_stop(t, DRAIN_MS);
+	traffic_check(t);
+	if (end.received == begin.received)
+		card_die("no frame arrived");
+	print(t, run, &begin, &end);
+	if (t->damaged || t->misplaced)
+		card_die("%lu frames were damaged, %lu misplaced",
+		    (unsigned long)t->damaged, (unsigned long)t->misplaced);
+}
