@@ -284,8 +284,7 @@ void traffic_reset_counts(struct traffic *t)
 {
 	for (unsigned g = 0; g < t->n; g++) {
 		t->host[g].sent = t->host[g].sent_to = t->host[g].received = 0;
-		for (unsigned q = 0; q < t->card.pairs; q++)
-			t->host[g].lane[q].refused = 0;
+		memset(t->host[g].lane, 0, sizeof(t->host[g].lane));
 	}
 	t->misplaced = t->late = t->damaged = 0;
 }

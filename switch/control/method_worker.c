@@ -201,6 +201,8 @@ static struct json_object *show_queue(
 	record_uint(q, "queue", p->queue);
 	record_uint(
 	    q, "cycles_per_frame", u->frames ? u->cycles / u->frames : 0);
+	record_uint(q, "frames", u->frames);
+	record_uint(q, "cycles", u->cycles);
 	record_fraction(q, "share",
 	    total_cycles ? (double)u->cycles / (double)total_cycles : 0);
 	return q;
