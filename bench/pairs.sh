@@ -264,7 +264,7 @@ table() {
 				continue
 			a[++n] = value[k, who[1]]
 			b[n] = value[k, who[2]]
-			r[n] = a[n] / b[n]
+			r[n] = b[n] ? a[n] / b[n] : 0
 		}
 		if (!n)
 			return
@@ -300,8 +300,8 @@ table() {
 			row(order[i], "near")
 			row(order[i], "far")
 		}
-		for (i = 1; i <= n_sets; i++)
+		for (i = 1; i <= n_sets && column == 7; i++)
 			remarks(order[i])
 	}' "$raw"
-	echo "samples: $raw"
+	[ $# != 0 ] || echo "samples: $raw"
 }
