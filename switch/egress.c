@@ -211,13 +211,12 @@ static uint8_t undone_of(struct frame *const f[], unsigned n)
 	return undone;
 }
 
-/* Frames that several ports get have one less to go to. */
-static void settle(struct forwarder *fw, struct egress *eg)
+/* The frames of @eg have one port less to go to. */
+static void settle(struct forwarder *fw, const struct egress *eg)
 {
 	for (unsigned s = 0; s < eg->n_spans; s++)
 		for (unsigned i = eg->span[s].first; i < eg->span[s].end; i++)
 			fw->f[i]->n_left--;
-	eg->n_spans = 0;
 }
 
 void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
@@ -235,7 +234,9 @@ void egress_send(struct forwarder *fw, const struct passage *p, port_no no)
 		pass_or_complete_slow(fw, p, no, f, n);
 	else if (n)
 		transmit(fw, p, no, f, n);
-	settle(fw, &fw->egress[no]);
+	if (fw->floods)
+		settle(fw, &fw->egress[no]);
+	fw->egress[no].n_spans = 0;
 }
 
 /* Flushes queues @owed of port @no; returns those that want it again. */

@@ -76,6 +76,7 @@ static inline void admit(
 			if (!vlan_aware || starts_run(fw, src, dst))
 				start_run(fw, src, dst);
 		}
+		f->n_left = 1;
 		fw->f[fw->n++] = f;
 	}
 	fw->first[fw->n_runs] = (uint8_t)fw->n;
@@ -161,6 +162,7 @@ static void route_flood(
 	unsigned n = fw->first[r + 1] - (unsigned)fw->first[r];
 	uint16_t n_ports = flood_run(fw, p, r);
 
+	fw->floods = true;
 	for (unsigned i = fw->first[r]; i < fw->first[r + 1]; i++)
 		fw->f[i]->n_left = n_ports;
 	if (n_ports)
@@ -179,20 +181,17 @@ static inline enum drop_reason judge_route(const struct snapshot_port *from,
 	return is_member(to, f) ? DROP_NONE : DROP_PORT_LIST_IS_EMPTY;
 }
 
-static inline void route_unicast(
-    struct forwarder *fw, const struct passage *p, unsigned r, port_no to)
+/* Frames [first, end), which go to port @to. */
+static inline void route_unicast(struct forwarder *fw, const struct passage *p,
+    unsigned first, unsigned end, port_no to)
 {
-	unsigned first = fw->first[r], end = fw->first[r + 1];
 	enum drop_reason why =
 	    judge_route(p->from, &p->snap->port[to], fw->f[first]);
 
-	if (why != DROP_NONE) {
+	if (why == DROP_NONE)
+		append(fw, to, first, end);
+	else
 		p->rx->drops[why] += end - first;
-		return;
-	}
-	for (unsigned i = first; i < end; i++)
-		fw->f[i]->n_left = 1;
-	append(fw, to, first, end);
 }
 
 static void refuse_run(
@@ -204,18 +203,35 @@ static void refuse_run(
 	p->rx->drops[why] += fw->first[r + 1] - (unsigned)fw->first[r];
 }
 
+/* The first run after @r that goes elsewhere, or of a VLAN that may. */
+static inline unsigned skip_alike(
+    const struct forwarder *fw, const struct passage *p, unsigned r)
+{
+	port_no to = fw->to[r++];
+
+	while (r < fw->n_runs && fw->to[r] == to && !p->from->vlan_aware &&
+	       fw->verdict[r] == FDB_PASS)
+		r++;
+	return r;
+}
+
 static void sort_by_egress(struct forwarder *fw, const struct passage *p)
 {
-	for (unsigned r = 0; r < fw->n_runs; r++) {
+	unsigned next;
+
+	for (unsigned r = 0; r < fw->n_runs; r = next) {
 		port_no to = fw->to[r];
 
-		if (fw->verdict[r] != FDB_PASS)
+		next = r + 1;
+		if (fw->verdict[r] != FDB_PASS) {
 			refuse_run(fw, p, r);
-		/* An entry may outlive its port by a moment. */
-		else if (to < p->snap->n_ports && p->snap->port[to].port)
-			route_unicast(fw, p, r, to);
-		else
+			/* An entry may outlive its port by a moment. */
+		} else if (to < p->snap->n_ports && p->snap->port[to].port) {
+			next = skip_alike(fw, p, r);
+			route_unicast(fw, p, fw->first[r], fw->first[next], to);
+		} else {
 			route_flood(fw, p, r);
+		}
 	}
 }
 
@@ -229,6 +245,7 @@ static void forward_batch(struct forwarder *fw, const struct passage *p)
 		police_slow(fw, p);
 	learn_and_look_up(fw, p);
 	fw->n_touched = 0;
+	fw->floods = false;
 	if (fw->n_cuts) {
 		memset(fw->cut_of, 0, sizeof(fw->cut_of));
 		fw->n_cuts = 0;

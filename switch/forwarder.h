@@ -43,6 +43,7 @@ struct forwarder {
 	uint8_t verdict[BATCH_MAX];
 
 	/* Ports that have frames in egress[], in the order of the first. */
+	bool floods; /* some frames have several ports to go to */
 	unsigned n_touched;
 	port_no touched[SWITCH_PORTS_MAX];
 	struct egress egress[SWITCH_PORTS_MAX];
