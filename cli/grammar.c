@@ -180,7 +180,7 @@ BLOCK(bridge_options,
 	{"ageing", GRAMMAR_UINT, "SECONDS", .max = 1000000, .def = "300",
 	 .set = true, .help = "forget a silent address after, 0 never"},
 	{"fdb-size", GRAMMAR_UINT, "N", .min = 64, .max = FDB_MAX,
-	 .def = "65536", .help = "how many addresses it remembers"});
+	 .def = "65536", .help = "addresses it remembers, 40 bytes each"});
 
 BLOCK(worker_options,
 	{"spin", GRAMMAR_WORD, "default|always|never|adaptive",

@@ -9,8 +9,8 @@
  * anything changes, then the switch goes from the present to the wanted state
  * by the fewest changes, and back if one of them fails.  It starts from a
  * switch with bridge br0 alone, which the file may declare in its own way
- * (`bridge add br0 fdb-size 1m`).  A file without `worker` lines leaves the
- * workers as they are, and what is set of all of them.
+ * (`bridge add br0 fdb-size 1000000`).  A file without `worker` lines leaves
+ * the workers as they are, and what is set of all of them.
  *
  * Threads: control.
  */
