@@ -117,18 +117,12 @@ static inline __attribute__((always_inline)) void table_prefetch(
 }
 
 /* at[i] for key[0..n), n at most TABLE_BATCH, and their first buckets on their
- * way here, all at once. */
-static inline void table_probe_ahead(
-    const struct fdb *t, const uint64_t key[], struct probe at[], unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		at[i] = table_probe(t, key[i]);
-		table_prefetch(at[i].first);
-	}
-}
+ * way here, all at once.  Any thread. */
+void table_probe_ahead(const struct fdb *t, const uint64_t key[],
+    struct probe at[restrict], unsigned n);
 
 /* Finds @key in the bucket where it mostly is.  Any thread.  false: it may be
- * in the other, or something was in the way; table_find() tells. */
+ * in the other, or a writer is in the way; table_find() tells. */
 static inline bool table_find_first(
     const struct probe *at, uint64_t key, struct hit *hit)
 {
@@ -141,7 +135,8 @@ static inline bool table_find_first(
 	hit->bucket = b;
 	hit->i = (unsigned)__builtin_ctz(match) / 8;
 	hit->slot = bucket_read(b, hit->i);
-	return !((hit->slot.key ^ key) & BUCKET_KEY) && bucket_is_same(b, ctl);
+	return !((hit->slot.key ^ key) & BUCKET_KEY) &&
+	       __atomic_load_n(&b->ctl, __ATOMIC_RELAXED) == ctl;
 }
 
 /* table_find() when a tag lied or a writer came and went.  Any thread. */
