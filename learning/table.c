@@ -105,14 +105,20 @@ void pair_unlock(struct pair *p)
 
 bool pair_find(const struct pair *p, uint64_t key, unsigned *w, unsigned *i)
 {
-	for (*w = 0; *w < p->n; ++*w)
-		for (*i = 0; *i < BUCKET_SLOTS; ++*i) {
-			struct slot s = bucket_read(p->bucket[*w], *i);
+	for (*w = 0; *w < p->n; ++*w) {
+		uint64_t ctl = p->ctl[*w];
+		uint32_t left = bucket_match(ctl, p->tag);
 
-			if (bucket_tag(p->ctl[*w], *i) == p->tag &&
+		for (; left; left &= left - 1) {
+			struct slot s;
+
+			*i = (unsigned)__builtin_ctz(left) / 8;
+			s = bucket_read(p->bucket[*w], *i);
+			if (bucket_tag(ctl, *i) == p->tag &&
 			    !((s.key ^ key) & BUCKET_KEY))
 				return true;
 		}
+	}
 	return false;
 }
 
