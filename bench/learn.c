@@ -5,8 +5,10 @@
  * One thread does what a worker does for known traffic: batches of 64 frames,
  * each with another random source and destination.  Meanwhile a million
  * addresses a second are learned: half are new, half move between two ports;
- * by another thread, or by the same one between its batches.  Windows with
- * and without alternate; a row gives the median of the ratios of neighbours.
+ * by the same thread between its batches, or by another.  In the rows of
+ * control another thread dumps, sweeps and flushes without a pause, and what
+ * it "learned" is what it dumped.  Windows with and without alternate; a row
+ * gives the median of the ratios of neighbours.
  *
  *	build/bench/learn [PAIRS]
  */
@@ -105,6 +107,29 @@ static void *learner_main(void *arg)
 	return NULL;
 }
 
+/* What control does to a table, again and again: dump, sweep, flush what is
+ * not there.  One of each is a turn. */
+static void *walker_main(void *arg)
+{
+	const struct fdb_filter none = {.port = LEARNERS_PORT + 2,
+	    .net = FDB_NET_ANY,
+	    .kinds = FDB_DYNAMIC};
+	struct fdb_entry entry[128];
+	struct learner *l = arg;
+	uint64_t walk = 0, flush = 0;
+
+	while (!__atomic_load_n(&l->is_over, __ATOMIC_RELAXED)) {
+		if (!__atomic_load_n(&l->is_on, __ATOMIC_RELAXED))
+			continue;
+		l->n += fdb_dump(l->fdb, &walk, entry, 128, 0);
+		fdb_sweep(l->fdb, 0, 128);
+		fdb_flush_some(l->fdb, &none, &flush);
+		walk = walk == FDB_DUMP_END ? 0 : walk;
+		flush = flush == FDB_DUMP_END ? 0 : flush;
+	}
+	return NULL;
+}
+
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -159,9 +184,12 @@ static uint32_t n_known(const struct fdb *fdb, uint32_t n_live)
 	return n;
 }
 
+enum who { SAME, ANOTHER, CONTROL };
+
 /* @size: of the table; beyond it somebody has to give way. */
-static void bench(uint32_t n_live, uint32_t size, bool one_thread)
+static void bench(uint32_t n_live, uint32_t size, enum who who)
 {
+	static const char *const name[] = {"same", "another", "control"};
 	struct fdb *fdb = fdb_open(size, NULL);
 	struct learner l = {.fdb = fdb, .state = 0x1234567, .next = 1ull << 30};
 	double without[PAIRS_MAX], ratio[PAIRS_MAX];
@@ -174,23 +202,23 @@ static void bench(uint32_t n_live, uint32_t size, bool one_thread)
 	l.oldest = l.next;
 	fill(fdb, l.next, n_live, LEARNERS_PORT);
 	l.next += n_live;
-	if (!one_thread)
-		pthread_create(&thread, NULL, learner_main, &l);
+	if (who != SAME)
+		pthread_create(&thread, NULL,
+		    who == ANOTHER ? learner_main : walker_main, &l);
 	for (unsigned i = 0; i < n_pairs; i++) {
 		without[i] = window(fdb, n_live, NULL);
 		__atomic_store_n(&l.is_on, true, __ATOMIC_RELAXED);
 		start = clock_cycles();
 		ratio[i] =
-		    window(fdb, n_live, one_thread ? &l : NULL) / without[i];
+		    window(fdb, n_live, who == SAME ? &l : NULL) / without[i];
 		on += clock_cycles() - start;
 		__atomic_store_n(&l.is_on, false, __ATOMIC_RELAXED);
 	}
 	__atomic_store_n(&l.is_over, true, __ATOMIC_RELAXED);
-	if (!one_thread)
+	if (who != SAME)
 		pthread_join(thread, NULL);
 	printf("%9u %9u  %-7s %7.1f %6.3f %8.2f %7.1f %8u\n", n_live, size,
-	    one_thread ? "same" : "another", median(without, n_pairs),
-	    median(ratio, n_pairs),
+	    name[who], median(without, n_pairs), median(ratio, n_pairs),
 	    (double)l.n * 1e-6 / ((double)on / (double)cycles_per_s),
 	    (double)l.cycles / (double)l.n, n_live - n_known(fdb, n_live));
 	fdb_close(fdb);
@@ -291,9 +319,9 @@ int main(int argc, char *argv[])
 	printf("%9s %9s  %-7s %7s %6s %8s %7s %8s\n", "", "", "thread",
 	    "a frame", "", "learned", "each", "lost");
 	for (unsigned i = 0; i < sizeof(n_live) / sizeof(n_live[0]); i++)
-		for (unsigned one = 0; one < 2; one++) {
-			bench(n_live[i], 16 << 20, one);
-			bench(n_live[i], n_live[i] * 2, one);
+		for (enum who who = SAME; who <= CONTROL; who++) {
+			bench(n_live[i], 16 << 20, who);
+			bench(n_live[i], n_live[i] * 2, who);
 		}
 	bench_walks();
 	return 0;
