@@ -187,7 +187,7 @@ BLOCK(worker_options,
 	 .def = "default", .set = true,
 	 .help = "how long an empty queue is polled before its peer has to "
 		 "wake the worker: for ever, not at all, by how soon it was "
-		 "woken before; by default as all workers, which is adaptive"});
+		 "woken before"});
 BLOCK(balance_options,
 	{"balance", GRAMMAR_BOOL, "on|off", .def = "off", .set = true,
 	 .help = "move receive queues by what they cost, except those that "

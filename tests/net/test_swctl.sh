@@ -160,6 +160,18 @@ check "fdb is empty" json 'length == 0' fdb show
 
 check "worker" json '.[0] | has("id") and has("cpu") and has("busy") and
 	(.queues | type) == "array" and has("state")' worker show
+check "worker set" silent worker set spin never balance on threshold 30
+check "worker set of one" silent worker set 0 spin always
+check "what it is set to" json '.[0].spin == "always"' worker show 0
+check "balance of one worker" \
+	says 1 'no option of one worker' worker set 0 balance on
+check "a setting that there is not" says 2 'always' worker set spin often
+check "what is set is shown as lines" prints \
+	'^worker set spin never balance on threshold 30' config show
+check "worker balance" json '.[0].id == "all" and .[0].balance == true and
+	.[0].moves == 0 and (.[1].queues | type) == "array"' worker balance
+check "worker set back" silent worker set spin default balance off threshold 25
+check "worker set back of one" silent worker set 0 spin default
 check "stats" json 'any(.name == "p0")' stats
 check "stats of one" json 'length == 1' stats p0
 
