@@ -65,9 +65,13 @@
 #include "bench/parts/run.h"
 #include "switch/base/clock.h"
 
+/* Frames in a turn of those that play while others are probed. */
+enum { PROBED_MOST = 32 };
+
 static struct traffic traffic;
 static struct card_config card = {.pairs = 1, .ring_size = 1024, .tx_len = 64};
-static struct traffic_config config = {.batch = 32, .addresses = 1};
+static struct traffic_config config = {
+    .batch = 32, .most = RING_BATCH_MAX, .addresses = 1};
 static struct run run = {.seconds = 2, .warmup = 0.5};
 static void (*measure)(
     struct traffic *t, const struct run *run) = run_throughput;
@@ -166,6 +170,7 @@ static void parse_options(int argc, char **argv)
 			measure = run_latency;
 			config.first = RUN_PROBED;
 			run.pause_us = atof(optarg);
+			config.most = PROBED_MOST;
 			break;
 		case 'z':
 			run.guest_sleeps = true;
@@ -212,6 +217,8 @@ static void check_options(int n_sockets)
 		    RING_BATCH_MAX);
 	if (!config.addresses || config.addresses > 1 << 24)
 		card_die("a queue has 1 to %d addresses", 1 << 24);
+	if (config.most < config.batch)
+		config.most = config.batch;
 	if (!config.under_way)
 		config.under_way = ring - config.batch;
 	if (config.under_way < config.batch || config.under_way > ring)

@@ -31,6 +31,7 @@ PAGES=1024   # of 2 MiB: what ovs-vswitchd takes, and DPDK's programs
 HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB
 n_pairs=5 sizes="64 1500" seconds=2
 unit=Mpps sized=size
+columns=(size versus pair switch c2c_before c2c_after mpps lost waited cost)
 declare -A switch_pid=()
 pages_before='' pages_set='' loader='' raw=''
 
@@ -222,8 +223,7 @@ begin_pairs() {
 	mkdir -p "$BUILD/bench"
 	raw=$BUILD/bench/$(basename "$0")-$(date +%Y%m%dT%H%M%S).tsv
 	describe "$*" | tee "$raw"
-	printf '%s\t' size versus pair switch c2c_before c2c_after mpps lost \
-		waited cost >>"$raw"
+	printf '%s\t' "${columns[@]}" >>"$raw"
 	echo state >>"$raw"
 	reserve_pages
 }
@@ -239,11 +239,8 @@ describe() {
 	echo "# $*"
 }
 
-# Prints the medians of the pairs in $raw, by switches, frame size and state;
-# those of column $1, whose unit is $2, instead of $mpps.
-table() {
-	echo
-	awk -F '\t' -v column="${1-7}" -v unit="${2-$unit}" -v sized="$sized" '
+# For awk: the median of a[1..n], which it sorts; "-" if there is none.
+MEDIAN='
 	function sort(a, n,    i, j, x) {
 		for (i = 2; i <= n; i++) {
 			x = a[i]
@@ -253,9 +250,19 @@ table() {
 		}
 	}
 	function median(a, n) {
+		if (!n)
+			return "-"
 		sort(a, n)
 		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
 	}
+'
+
+# Prints the medians of the pairs in $raw, by switches, frame size and state;
+# those of column $1, whose unit is $2, instead of $mpps.
+table() {
+	echo
+	awk -F '\t' -v column="${1-7}" -v unit="${2-$unit}" -v sized="$sized" \
+		"$MEDIAN"'
 	function row(set, state,    k, n, p, who, a, b, r, mid) {
 		split(versus[set], who, "/")
 		for (p = 1; p <= last[set]; p++) {

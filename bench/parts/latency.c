@@ -9,29 +9,32 @@
  * one of their queues, some tenths of a microsecond, which is how exact the
  * times are then.
  *
- * A probe during which this thread was preempted tells of the machine and not
- * of the switch; it is thrown away, and counted.
+ * A probe tells of the machine and not of the switch if another program had
+ * the cpu of this thread during it; or that of the switch, whose process has to
+ * be known (-p), since the last probe; or if this thread came late, since a
+ * switch that is left alone falls asleep.  Such a probe is thrown away, and
+ * counted.
  */
 #include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 
 #include "bench/parts/frames.h"
 #include "bench/parts/run.h"
+#include "bench/parts/times.h"
 #include "bench/parts/waited.h"
 #include "switch/base/clock.h"
 
-enum { TIMES_MAX = 1 << 24, PATIENCE_MS = 200, N_PERCENTILES = 5 };
+enum { PATIENCE_MS = 200, LATE_US = 20 };
 
 struct probes {
-	uint32_t *cycles; /* of each probe */
-	unsigned n, lost, disturbed;
+	struct times times;
+	unsigned lost, disturbed;
+	struct waited waited; /* the switch */
+	uint64_t waited_ns;   /* at the end of the last probe */
 	uint32_t seq;
 	unsigned turn; /* of the other guests' queues */
 };
-
-static const double percentile[N_PERCENTILES] = {50, 90, 99, 99.9, 99.99};
 
 static long preemptions(void)
 {
@@ -92,7 +95,18 @@ static void prepare(
 	frame_set_seq(frame, seq);
 }
 
-static void probe(struct traffic *t, const struct run *run, struct probes *p)
+/* Whether the switch has waited for its cpu since this was last asked. */
+static bool switch_disturbed(struct probes *p)
+{
+	uint64_t was = p->waited_ns;
+
+	p->waited_ns = waited_ask(&p->waited);
+	return p->waited_ns - was > LATE_US * 1000;
+}
+
+/* One probe, which should have begun at @due. */
+static void probe(
+    struct traffic *t, const struct run *run, struct probes *p, uint64_t due)
 {
 	uint64_t patience = PATIENCE_MS * 1000 * clock_cycles_per_us();
 	unsigned g = p->seq & 1;
@@ -100,7 +114,7 @@ static void probe(struct traffic *t, const struct run *run, struct probes *p)
 	struct ring *rx = &t->host[!g].card.rx[0];
 	long before = preemptions();
 	uint64_t start, now;
-	bool here;
+	bool here, disturbed;
 
 	prepare(t, tx, (uint8_t)g, !g, ++p->seq);
 	start = clock_cycles();
@@ -116,12 +130,14 @@ static void probe(struct traffic *t, const struct run *run, struct probes *p)
 	} while (!here && now - start < patience);
 	ring_give(rx, ring_idle(rx));
 	ring_kick(rx);
+	disturbed = switch_disturbed(p) || preemptions() != before ||
+		    start - due > LATE_US * clock_cycles_per_us();
 	if (!here)
 		p->lost++;
-	else if (preemptions() != before)
+	else if (disturbed)
 		p->disturbed++;
-	else if (p->n < TIMES_MAX)
-		p->cycles[p->n++] = (uint32_t)(now - start);
+	else
+		times_add(&p->times, now - start);
 }
 
 /* Plays the other guests, or spins as a guest does, until @until. */
@@ -139,58 +155,26 @@ static void probe_until(
 	uint64_t next = clock_cycles();
 
 	do {
-		next += pause;
-		probe(t, run, p);
-		if (pause)
-			pass_time(t, p, next);
+		probe(t, run, p, next);
 		traffic_check(t);
+		next += pause;
+		if (clock_cycles() > next)
+			next = clock_cycles();
+		pass_time(t, p, next);
 	} while ((int64_t)(until - clock_cycles()) > 0);
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double ns(uint32_t cycles)
-{
-	return (double)cycles * 1000 / (double)clock_cycles_per_us();
-}
-
-/* Prints the @q-th percentile, or "-" if too few probes lie above it. */
-static void print_percentile(const struct probes *p, double q, const char *name)
-{
-	unsigned above = (unsigned)((double)p->n * (100 - q) / 100);
-
-	if (name)
-		printf("%-8s ", name);
-	if (above)
-		printf("%.0f", ns(p->cycles[p->n - 1 - above]));
-	else
-		putchar('-');
-	fputs(name ? " ns\n" : " ", stdout);
 }
 
 static void print(struct traffic *t, const struct run *run, struct probes *p,
     double waited, double others_mpps)
 {
-	qsort(p->cycles, p->n, sizeof(*p->cycles), compare);
-	for (unsigned i = 0; i < N_PERCENTILES; i++) {
-		char name[16];
-
-		snprintf(name, sizeof(name), "%g %%", percentile[i]);
-		print_percentile(p, percentile[i], run->readable ? name : NULL);
-	}
+	times_print(&p->times, run->readable);
 	if (!run->readable) {
-		printf("%.0f %u %u %.1f %.3f\n", ns(p->cycles[p->n - 1]), p->n,
-		    p->lost, waited, others_mpps);
+		printf(" %u %u %.1f %.3f\n", p->times.n, p->lost, waited,
+		    others_mpps);
 		return;
 	}
-	printf("max      %.0f ns\n", ns(p->cycles[p->n - 1]));
-	printf("probes   %u, %u lost, %u disturbed, %lu kicks\n", p->n, p->lost,
-	    p->disturbed,
+	printf("probes   %u, %u lost, %u disturbed, %lu kicks\n", p->times.n,
+	    p->lost, p->disturbed,
 	    (unsigned long)(t->host[0].card.tx[0].n_kicks +
 			    t->host[1].card.tx[0].n_kicks));
 	printf("others   %.3f Mpps\nwaited   %.1f %% of a cpu\n", others_mpps,
@@ -204,17 +188,18 @@ static uint64_t cycles_of(double s)
 
 void run_latency(struct traffic *t, const struct run *run)
 {
-	struct probes p = {.cycles = calloc(TIMES_MAX, sizeof(*p.cycles))};
+	struct probes p = {0};
 	uint64_t waited, received, start;
 	double us;
 
-	if (!p.cycles)
+	waited_open(&p.waited, run->switch_pid);
+	if (!times_open(&p.times))
 		card_die("out of memory");
 	for (unsigned g = 0; g < RUN_PROBED && run->guest_sleeps; g++)
 		ring_calls_on(&t->host[g].card.rx[0]);
 	traffic_pace(t);
 	probe_until(t, run, &p, clock_cycles() + cycles_of(run->warmup));
-	p.n = p.lost = p.disturbed = 0;
+	p.times.n = p.lost = p.disturbed = 0;
 	waited = waited_ns(run->switch_pid);
 	received = traffic_received(t);
 	start = clock_cycles();
@@ -222,8 +207,9 @@ void run_latency(struct traffic *t, const struct run *run)
 	us = (double)(clock_cycles() - start) / (double)clock_cycles_per_us();
 	waited = waited_ns(run->switch_pid) - waited;
 	received = traffic_received(t) - received;
-	if (!p.n)
+	if (!p.times.n)
 		card_die("no frame arrived");
 	print(t, run, &p, (double)waited / us / 10, (double)received / us);
-	free(p.cycles);
+	times_close(&p.times);
+	waited_close(&p.waited);
 }

@@ -85,7 +85,7 @@ static void receive(struct traffic *t, struct host *host, struct ring *rx)
 {
 	uint32_t len[RING_BATCH_MAX], place = rx->taken;
 	bool looks = t->config.look != TRAFFIC_NO_LOOK;
-	unsigned n = ring_take(rx, looks ? len : NULL, RING_BATCH_MAX);
+	unsigned n = ring_take(rx, looks ? len : NULL, t->config.most);
 	unsigned idle;
 
 	if (n && host->card.config.mergeable)
@@ -192,8 +192,8 @@ static void send(struct traffic *t, struct host *host, unsigned q)
 
 	if (n < least)
 		return;
-	if (n > RING_BATCH_MAX)
-		n = RING_BATCH_MAX;
+	if (n > t->config.most)
+		n = t->config.most;
 	if (ring_idle(tx) < n)
 		ring_take(tx, NULL, RING_SIZE_MAX);
 	if (ring_idle(tx) < n)

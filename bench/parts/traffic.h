@@ -45,6 +45,7 @@ struct traffic_config {
 	enum traffic_pattern pattern;
 	enum traffic_look look;
 	unsigned batch;	    /* frames that are sent or returned at least */
+	unsigned most;	    /* that a turn takes or sends */
 	unsigned under_way; /* to a guest at most */
 	uint32_t addresses; /* of each queue of each guest */
 	double rate;	    /* of all frames, a second; 0: windowed */

@@ -2,8 +2,11 @@
 /*
  * waited.c - how long threads have waited for a cpu: what other programs took.
  */
+#include <fcntl.h>
 #include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "bench/parts/waited.h"
 
@@ -27,12 +30,59 @@ static uint64_t waited_of(const char *pattern)
 	return sum;
 }
 
+static void files_of(int pid, char pattern[64])
+{
+	snprintf(pattern, 64, "/proc/%d/task/*/schedstat", pid);
+}
+
 uint64_t waited_ns(int pid)
 {
 	char pattern[64];
 
 	if (!pid)
 		return waited_of("/proc/self/task/*/schedstat");
-	snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/schedstat", pid);
+	files_of(pid, pattern);
 	return waited_of("/proc/self/task/*/schedstat") + waited_of(pattern);
+}
+
+void waited_open(struct waited *w, int pid)
+{
+	char pattern[64];
+	glob_t tasks;
+
+	w->n = 0;
+	files_of(pid, pattern);
+	if (!pid || glob(pattern, 0, NULL, &tasks))
+		return;
+	for (size_t i = 0; i < tasks.gl_pathc && w->n < WAITED_THREADS_MAX;
+	     i++) {
+		int fd = open(tasks.gl_pathv[i], O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0)
+			w->fd[w->n++] = fd;
+	}
+	globfree(&tasks);
+}
+
+uint64_t waited_ask(const struct waited *w)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < w->n; i++) {
+		char text[64], *second;
+		ssize_t n = pread(w->fd[i], text, sizeof(text) - 1, 0);
+
+		if (n <= 0)
+			continue;
+		text[n] = '\0';
+		strtoull(text, &second, 10);
+		sum += strtoull(second, NULL, 10);
+	}
+	return sum;
+}
+
+void waited_close(struct waited *w)
+{
+	while (w->n)
+		close(w->fd[--w->n]);
 }

@@ -15,4 +15,17 @@
  * waited until now, in ns. */
 uint64_t waited_ns(int pid);
 
+/* The same for process @pid as it is now, to be asked often (some
+ * microseconds); of up to WAITED_THREADS_MAX threads.  Process 0: always 0. */
+enum { WAITED_THREADS_MAX = 64 };
+
+struct waited {
+	int fd[WAITED_THREADS_MAX];
+	unsigned n;
+};
+
+void waited_open(struct waited *w, int pid);
+uint64_t waited_ask(const struct waited *w);
+void waited_close(struct waited *w);
+
 #endif
