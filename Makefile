@@ -106,6 +106,8 @@ demo:
 	tests/net/demo.sh
 bench: all benches
 	bench/guests
+	bench/light-guests
+	bench/latency
 	bench/cards
 	bench/tcp
 
