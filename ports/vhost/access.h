@@ -18,8 +18,9 @@
 #include <string.h>
 
 typedef uint64_t __attribute__((may_alias)) shared_u64;
+typedef uint32_t __attribute__((may_alias)) shared_u32;
 
-/* A descriptor, fetched. */
+/* A descriptor of a split ring, fetched. */
 struct shared_desc {
 	uint64_t addr;
 	uint32_t len;

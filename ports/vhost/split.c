@@ -56,8 +56,7 @@ bool split_is_empty(const struct virtq *vq)
 	return shared_load(&vq->avail->idx) == vq->next_avail;
 }
 
-void split_start(struct virtq *vq, uint32_t base)
+void split_start(struct virtq *vq)
 {
-	vq->next_avail = vq->next_used = vq->signalled = (uint16_t)base;
 	shared_store(&vq->used->flags, 0);
 }

@@ -90,6 +90,7 @@ void split_kicks_off(struct virtq *vq);
 void split_kicks_on(struct virtq *vq);
 bool split_is_empty(const struct virtq *vq);
 
-void split_start(struct virtq *vq, uint32_t base);
+/* Control; @vq is not live. */
+void split_start(struct virtq *vq);
 
 #endif

@@ -69,13 +69,19 @@ unsigned split_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 	return i;
 }
 
+/* To a driver that counts on the order, the last chain says it for all of
+ * them, where the first one's element would be (virtio 1.2, 2.7.9). */
 void split_rx_done(struct virtq *vq, struct port_worker *w)
 {
 	unsigned n = vq->n_taken;
 
-	for (unsigned i = 0; i < n; i++)
-		split_use(vq, i, vq->taken[i], 0);
+	if (!n)
+		return;
+	if (vq->in_order)
+		split_use(vq, 0, vq->taken[n - 1], 0);
+	else
+		for (unsigned i = 0; i < n; i++)
+			split_use(vq, i, vq->taken[i], 0);
 	vq->n_taken = 0;
-	if (n)
-		split_publish(vq, n, w);
+	split_publish(vq, n, w);
 }

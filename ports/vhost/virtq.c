@@ -5,6 +5,7 @@
  * Nothing that a guest writes where it says when it wants to be notified is
  * more than a wish: at worst it gets one notification too many or too few.
  */
+#include "ports/vhost/packed.h"
 #include "ports/vhost/split.h"
 
 static const char *const fault_names[] = {
@@ -27,34 +28,51 @@ bool virtq_call(struct virtq *vq, struct port_worker *w)
 
 unsigned virtq_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 {
-	return split_rx(vq, b, w);
+	return vq->packed ? packed_rx(vq, b, w) : split_rx(vq, b, w);
 }
 
 void virtq_rx_done(struct virtq *vq, struct port_worker *w)
 {
-	split_rx_done(vq, w);
+	if (vq->packed)
+		packed_rx_done(vq, w);
+	else
+		split_rx_done(vq, w);
 }
 
 void virtq_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
-	split_tx(vq, f, n, w);
+	if (vq->packed)
+		packed_tx(vq, f, n, w);
+	else
+		split_tx(vq, f, n, w);
 }
 
 static void kicks_off(struct virtq *vq)
 {
 	vq->armed = false;
-	split_kicks_off(vq);
+	if (vq->packed)
+		packed_kicks_off(vq);
+	else
+		split_kicks_off(vq);
+}
+
+static void kicks_on(struct virtq *vq)
+{
+	vq->armed = true;
+	if (vq->packed)
+		packed_kicks_on(vq);
+	else
+		split_kicks_on(vq);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (D) */
 }
 
 bool virtq_arm(struct virtq *vq)
 {
 	if (!virtq_usable(vq))
 		return true;
-	vq->armed = true;
-	split_kicks_on(vq);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (D) */
-	if (split_is_empty(vq))
+	kicks_on(vq);
+	if (vq->packed ? packed_is_empty(vq) : split_is_empty(vq))
 		return true;
 	kicks_off(vq);
 	return false;
@@ -68,11 +86,13 @@ void virtq_disarm(struct virtq *vq)
 	kicks_off(vq);
 }
 
-void virtq_start(struct virtq *vq, uint32_t base)
+void virtq_start(struct virtq *vq, uint16_t base)
 {
+	vq->next_avail = vq->next_used = vq->signalled = base;
 	vq->n_taken = 0;
 	__atomic_store_n(&vq->fault, VIRTQ_NONE, __ATOMIC_RELAXED);
-	split_start(vq, base);
+	if (!vq->packed)
+		split_start(vq);
 	kicks_off(vq);
 }
 

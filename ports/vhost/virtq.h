@@ -2,6 +2,9 @@
 /*
  * virtq.h - a guest's virtqueue as the device side sees it.
  *
+ * A virtqueue is a split ring or a packed one.  Which of them is asked once a
+ * batch, in virtq.c; split.h and packed.h have the rest.
+ *
  * The control thread fills in the first group of members while the queue is
  * not live, then lets workers at it.  A worker never trusts what it reads
  * from the ring: each value is read once into a local, checked, and only the
@@ -19,6 +22,9 @@
  *	full barrier, used->idx               used_event or flags
  *	avail->idx, full        ◄──(D)──►     avail_event or flags, full
  *	barrier, avail_event                  barrier, avail->idx
+ *
+ * In a packed ring the flags of the first descriptor stand for both indices,
+ * the driver's event structure for used_event, the device's for avail_event.
  *
  * (C) and (D): store, barrier, load on both sides, so that one of the two at
  * least sees the other's store and no notification is lost.
@@ -54,34 +60,54 @@ enum virtq_fault {
 #undef X
 };
 
+/* A chain on its way back to a packed ring. */
+struct virtq_return {
+	uint32_t len; /* bytes written */
+	uint16_t id, n_slots;
+};
+
 struct virtq {
 	/* Written by control while the queue is not live. */
 	const struct vhost_memory *mem;
-	struct vring_desc *desc;
-	struct vring_avail *avail;
-	struct vring_used *used;
+	union {
+		struct {
+			struct vring_desc *desc;
+			struct vring_avail *avail;
+			struct vring_used *used;
+		};
+		struct {
+			struct vring_packed_desc *slot;
+			struct vring_packed_desc_event *driver_event;
+			struct vring_packed_desc_event *device_event;
+		};
+	};
 	struct port *port;
-	uint32_t size;	      /* descriptors, a power of two */
+	uint32_t size;	      /* descriptors; of a split ring, a power of two */
 	int kick_fd, call_fd; /* -1: none; the guest polls */
 	uint8_t hdr_len;      /* virtio-net header: 10 or 12 bytes */
-	bool mergeable, indirect, event_idx;
+	bool packed, mergeable, indirect, event_idx, in_order;
 	uint8_t allowed; /* enum offload_bit that the guest negotiated */
 
-	/* Written by the worker that serves it, first by virtq_start(). */
-	uint16_t next_avail; /* index of the next entry to take */
-	uint16_t next_used;  /* index of the next entry to return */
-	uint16_t signalled;  /* used index at the last notification */
+	/* Written by the worker that serves it, first by virtq_start().  Places
+	 * in the ring: indices that count for ever, or in a packed ring the
+	 * slot, and in bit 15 the wrap counter. */
+	uint16_t next_avail; /* the next entry to take */
+	uint16_t next_used;  /* the next entry to return */
+	uint16_t signalled;  /* next_used at the last notification */
 	bool armed;
 	uint32_t fault;		   /* atomic enum virtq_fault */
 	uint64_t n_kicks, n_calls; /* atomic: wake-ups, notifications */
 	uint32_t n_taken;	   /* chains between rx and rx_done ... */
-	uint16_t taken[BATCH_MAX]; /* ... and their heads */
+	union {
+		uint16_t taken[BATCH_MAX]; /* ... and their heads, or */
+		struct virtq_return returns[BATCH_MAX]; /* all of them */
+	};
 };
 
 /* Readies @vq, whose first group of members is set, to go on at ring index
- * @base (vhost-user, VHOST_USER_SET_VRING_BASE) with notifications from the
- * guest off.  Control; @vq is not live. */
-void virtq_start(struct virtq *vq, uint32_t base);
+ * @base (a place, as next_avail) with notifications from the guest off.
+ * Control; @vq is not live. */
+void virtq_start(struct virtq *vq, uint16_t base);
 
 /* Takes up to BATCH_MAX frames of guest queue @vq (a transmitq) into the
  * empty @b; frames are borrowed until virtq_rx_done().  Counts what it
@@ -90,7 +116,7 @@ void virtq_start(struct virtq *vq, uint32_t base);
 unsigned virtq_rx(struct virtq *vq, struct batch *b, struct port_worker *w);
 
 /* Returns every chain that virtq_rx() took, in order, with length 0, and
- * notifies the guest if it asked for it (virtio 1.2, 2.7.8, 2.7.10). */
+ * notifies the guest if it asked for it (virtio 1.2, 2.7.8 to 2.7.10). */
 void virtq_rx_done(struct virtq *vq, struct port_worker *w);
 
 /* Copies f[0..n) into buffers of guest queue @vq (a receiveq), publishes

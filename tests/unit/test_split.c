@@ -4,57 +4,10 @@
  */
 #include <criterion/criterion.h>
 
-#include "tests/unit/ring_guest.h"
+#include "tests/unit/ring_batch.h"
 
 enum { W = VRING_DESC_F_WRITE, N = VRING_DESC_F_NEXT };
 enum { IND = VRING_DESC_F_INDIRECT, HDR = VIRTIO_NET_HDR_LEN };
-
-static struct batch batch;
-
-static unsigned rx(struct ring *r)
-{
-	batch.n = batch.n_segs = 0;
-	return virtq_rx(&r->vq, &batch, &r->w);
-}
-
-static enum virtq_fault fault(const struct ring *r)
-{
-	return r->vq.fault;
-}
-
-/* Frame @i of the batch has @len bytes, all as ring_frame() wrote them. */
-static void expect_frame(const struct ring *r, unsigned i, uint32_t len)
-{
-	const struct frame *f = &batch.f[i];
-	uint32_t n = 0;
-
-	cr_assert_lt(i, batch.n);
-	cr_assert_eq(f->len, len);
-	cr_assert_eq(f->head, batch_head(&batch, i));
-	cr_assert_eq(f->head_len, len < 64 ? len : 64);
-	for (; n < f->head_len; n++)
-		cr_assert_eq(f->head[n], ring_pattern(n));
-	for (unsigned s = 0; s < f->n_segs; s++) {
-		const uint8_t *p = f->segs[s].data;
-
-		cr_assert_gt(f->segs[s].len, 0);
-		cr_assert(
-		    p >= r->mem->region[0].host || p >= r->mem->region[1].host);
-		for (uint32_t k = 0; k < f->segs[s].len; k++, n++)
-			cr_assert_eq(p[k], ring_pattern(n));
-	}
-	cr_assert_eq(n, len);
-	cr_assert_eq(f->flags, 0);
-	cr_assert_eq(f->offload.bits, 0);
-}
-
-/* Nothing was counted: what rx hands on is counted by its caller. */
-static void expect_no_counts(const struct ring *r)
-{
-	static const struct counters none;
-
-	cr_assert_eq(memcmp(&r->counters, &none, sizeof(none)), 0);
-}
 
 static void expect_one_drop(
     struct ring *r, enum drop_reason why, uint64_t rx_bytes)
@@ -733,6 +686,32 @@ Test(split, finishes_the_batch_of_a_breach)
 	cr_assert_eq(rx(r), 0);
 	virtq_rx_done(&r->vq, &r->w);
 	cr_assert_eq(r->used->idx, 1);
+	ring_close(r);
+}
+
+/* One element for all, where the first one's would be, also round the end. */
+Test(split, returns_a_batch_in_order)
+{
+	struct ring *r = ring_open(64);
+
+	r->vq.in_order = true;
+	virtq_start(&r->vq, 50);
+	r->avail->idx = 50;
+	ring_frame(r, BUFS, 60);
+	memset(r->used->ring, 0xee, 64 * sizeof(*r->used->ring));
+	for (uint16_t i = 0; i < 30; i++)
+		ring_offer_one(r, (uint16_t)(50 + i) % 64, BUFS, HDR + 60, 0);
+	cr_assert_eq(rx(r), 30);
+	virtq_rx_done(&r->vq, &r->w);
+	cr_assert_eq(r->used->idx, 80);
+	cr_assert_eq(ring_used(r, 50).id, (50 + 29) % 64);
+	cr_assert_eq(ring_used(r, 50).len, 0);
+	cr_assert_eq(ring_used(r, 51).id, 0xeeeeeeee);
+	ring_offer_one(r, 80 % 64, BUFS, HDR + 60, 0);
+	cr_assert_eq(rx(r), 1);
+	virtq_rx_done(&r->vq, &r->w);
+	cr_assert_eq(r->used->idx, 81);
+	cr_assert_eq(ring_used(r, 80).id, 80 % 64);
 	ring_close(r);
 }
 

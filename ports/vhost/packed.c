@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * packed.c - a packed ring's end of a batch, and notifications both ways.
+ *
+ * The driver looks at the slots in order, so that whatever is written behind
+ * the first one stays unseen until the first one is.
+ */
+#include <assert.h>
+
+#include "ports/vhost/packed.h"
+
+/* Returns *r in slot @i, with the bits @turn: id and length are where the slot
+ * has them, and the flags where *r has the number of slots. */
+static inline void put(struct virtq *vq, uint32_t i,
+    const struct virtq_return *r, uint64_t turn, int order)
+{
+	shared_u64 *word = (shared_u64 *)&vq->slot[i];
+	uint64_t v;
+
+	static_assert(sizeof(*r) == sizeof(v) &&
+			  offsetof(struct virtq_return, id) == sizeof(r->len),
+	    "as in a slot");
+	memcpy(&v, r, sizeof(v));
+	v &= UINT64_MAX >> 16;
+	v |= (r->len ? turn | VRING_DESC_F_WRITE : turn) << 48;
+	__atomic_store_n(&word[1], v, order);
+}
+
+/* Marks the slots of a chain behind its first one at @place.  Returns the
+ * place of the last. */
+static __attribute__((noinline)) uint16_t mark_slow(
+    struct virtq *vq, uint16_t place, unsigned n_slots)
+{
+	while (--n_slots) {
+		uint16_t *flags;
+
+		place = packed_place(vq, place, 1);
+		flags = &vq->slot[place & PACKED_INDEX].flags;
+		shared_store(flags,
+		    (uint16_t)((shared_load(flags) & ~PACKED_TURN) |
+			       packed_used_at(place)));
+	}
+	return place;
+}
+
+/* Should we be killed on the way, the first slot lags behind the others, and
+ * packed_recover() finds in it what it has to say. */
+void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
+{
+	uint16_t first = vq->next_used, place = first;
+
+	put(vq, first & PACKED_INDEX, &r[0], packed_available_at(first),
+	    __ATOMIC_RELAXED);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	for (unsigned i = 0;;) {
+		if (r[i].n_slots > 1)
+			place = mark_slow(vq, place, r[i].n_slots);
+		place = packed_place(vq, place, 1);
+		if (++i == n)
+			break;
+		put(vq, place & PACKED_INDEX, &r[i], packed_used_at(place),
+		    __ATOMIC_RELAXED);
+	}
+	put(vq, first & PACKED_INDEX, &r[0], packed_used_at(first),
+	    __ATOMIC_RELEASE); /* (B) */
+	vq->next_used = place;
+}
+
+/* Slots from place @a on to place @b, which may be in the next round. */
+static uint32_t distance(const struct virtq *vq, uint16_t a, uint16_t b)
+{
+	uint32_t rounds = (a ^ b) & PACKED_WRAP ? vq->size : 0;
+	uint32_t d = (b & PACKED_INDEX) - (a & PACKED_INDEX) + rounds;
+
+	return d < 2 * vq->size ? d : d + 2 * vq->size;
+}
+
+/* Whether the guest wants to hear of slots [old, new) (virtio 1.2, 2.8.10). */
+static bool call_is_wanted(const struct virtq *vq, uint16_t old, uint16_t new)
+{
+	uint32_t event, flags;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (C) */
+	event = __atomic_load_n(
+	    (const shared_u32 *)vq->driver_event, __ATOMIC_RELAXED);
+	flags = event >> 16;
+	if (flags == VRING_PACKED_EVENT_FLAG_DESC && vq->event_idx)
+		return distance(vq, old, (uint16_t)event) <
+		       distance(vq, old, new);
+	return flags != VRING_PACKED_EVENT_FLAG_DISABLE;
+}
+
+void packed_call(struct virtq *vq, struct port_worker *w)
+{
+	uint16_t old = vq->signalled;
+
+	vq->signalled = vq->next_used;
+	if (vq->call_fd < 0 || !call_is_wanted(vq, old, vq->signalled))
+		return;
+	if (!virtq_call(vq, w))
+		vq->signalled = old;
+}
+
+static void say(struct virtq *vq, uint16_t place, uint32_t flags)
+{
+	__atomic_store_n((shared_u32 *)vq->device_event, flags << 16 | place,
+	    __ATOMIC_RELAXED);
+}
+
+void packed_kicks_off(struct virtq *vq)
+{
+	say(vq, 0, VRING_PACKED_EVENT_FLAG_DISABLE);
+}
+
+void packed_kicks_on(struct virtq *vq)
+{
+	if (vq->event_idx)
+		say(vq, vq->next_avail, VRING_PACKED_EVENT_FLAG_DESC);
+	else
+		say(vq, 0, VRING_PACKED_EVENT_FLAG_ENABLE);
+}
+
+bool packed_is_empty(const struct virtq *vq)
+{
+	struct packed_desc d;
+
+	return !packed_load(vq, vq->next_avail, &d);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * packed_rx.c - chains out of the packed ring of a guest's transmitq.
+ *
+ * Nearly every chain is one descriptor, or one for the header and one for the
+ * frame, and takes the short way; all others are gathered.
+ */
+#include "ports/vhost/frame_in.h"
+#include "ports/vhost/packed.h"
+
+static __attribute__((noinline)) enum frame_in_outcome rx_slow(
+    struct frame_in *in, const struct packed_desc *d, unsigned k,
+    struct virtq_return *r)
+{
+	struct virtq *vq = in->vq;
+	struct gather g;
+	enum virtq_fault fault;
+
+	gather_init(&g);
+	fault = packed_gather(&g, vq, packed_place(vq, vq->next_avail, k), d, 0,
+	    vq->hdr_len + FRAME_IN_WANT, vq->size - k, r);
+	in->n_descs += g.n_descs;
+	if (fault)
+		return frame_in_breach(in, fault);
+	return frame_in_gathered(in, &g);
+}
+
+/* The chain of d[0], @k slots after the next one to take, of which d[0..n)
+ * were fetched.  One descriptor, or the header in one and the frame in the
+ * next; what is to be returned goes to *r. */
+static inline enum frame_in_outcome rx_one(struct frame_in *in,
+    const struct packed_desc *d, unsigned n, unsigned k, struct virtq_return *r)
+{
+	struct virtq *vq = in->vq;
+	uint32_t hdr_len = vq->hdr_len;
+	const uint8_t *p, *data;
+
+	if (!d->flags && frame_in_len_is_lawful(d->len - hdr_len)) {
+		p = buffer_whole(vq, d->addr, d->len);
+		*r = (struct virtq_return){0, d->id, 1};
+		if (p)
+			return frame_in_linear(
+			    in, p, p + hdr_len, d->len - hdr_len);
+	} else if (d->flags == VRING_DESC_F_NEXT && d->len == hdr_len &&
+		   n > 1 && !d[1].flags && frame_in_len_is_lawful(d[1].len)) {
+		p = buffer_whole(vq, d->addr, d->len);
+		data = buffer_whole(vq, d[1].addr, d[1].len);
+		*r = (struct virtq_return){0, d[1].id, 2};
+		if (p && data)
+			return frame_in_linear(in, p, data, d[1].len);
+	}
+	return rx_slow(in, d, k, r);
+}
+
+/* Where chains are of several descriptors, those fetched at once make fewer
+ * frames than there is room for, and the next are fetched. */
+unsigned packed_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
+{
+	struct packed_desc d[BATCH_MAX];
+	struct frame_in in = {vq, b, w->counters, 0};
+	unsigned k = 0, n = 0, i, n_fetched, from;
+
+	if (!virtq_usable(vq))
+		return 0;
+	do {
+		from = k;
+		n_fetched = packed_peek(vq, packed_place(vq, vq->next_avail, k),
+		    d, vq->size - k, false);
+		for (i = 0; i < n_fetched && n < BATCH_MAX &&
+			    in.n_descs < FRAME_IN_DESCS_MAX;
+		     n++) {
+			struct virtq_return *r = &vq->returns[n];
+
+			if (rx_one(&in, &d[i], n_fetched - i, k, r) !=
+			    FRAME_IN_TAKEN)
+				goto out;
+			i += r->n_slots;
+			k = from + i;
+		}
+	} while (n < BATCH_MAX && n_fetched == BATCH_MAX &&
+		 in.n_descs < FRAME_IN_DESCS_MAX);
+out:
+	vq->next_avail = packed_place(vq, vq->next_avail, k);
+	vq->n_taken = n;
+	return n;
+}
+
+void packed_rx_done(struct virtq *vq, struct port_worker *w)
+{
+	if (!vq->n_taken)
+		return;
+	packed_return(vq, vq->returns, vq->n_taken);
+	vq->n_taken = 0;
+	packed_call(vq, w);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * packed_tx.c - frames into the packed ring of a guest's receiveq.
+ *
+ * As in split_tx.c, a frame takes one chain, or with mergeable buffers as many
+ * as it needs, and none at all if they are too few or too small.  What is to
+ * be returned is kept until the end of the batch: writing to the ring earlier
+ * would take its cache lines from a guest that watches them.
+ */
+#include "ports/vhost/frame_out.h"
+#include "ports/vhost/packed.h"
+
+enum { RETURNS_MAX = BATCH_MAX + GATHER_MAX };
+
+struct tx {
+	struct virtq *vq;
+	unsigned n_descs;   /* fetched ahead */
+	unsigned n_used;    /* slots that hold frames */
+	unsigned n_returns; /* chains that wait to be returned */
+	unsigned end;	    /* this many slots are available, no more */
+	struct packed_desc desc[BATCH_MAX];
+	struct virtq_return returns[RETURNS_MAX];
+};
+
+static inline uint16_t place_of(const struct tx *t, unsigned k)
+{
+	return packed_place(t->vq, t->vq->next_avail, k);
+}
+
+/* The guest may have added more since.  Where it has not, nobody looks again
+ * in this batch. */
+static __attribute__((noinline)) bool fetch_slow(
+    struct tx *t, unsigned k, struct packed_desc *d)
+{
+	if (k >= t->end)
+		return false;
+	if (packed_load(t->vq, place_of(t, k), d))
+		return true;
+	t->end = k;
+	return false;
+}
+
+/* The descriptor @k slots after the next one to take; false: there is none. */
+static inline bool fetch(struct tx *t, unsigned k, struct packed_desc *d)
+{
+	if (k >= t->n_descs)
+		return fetch_slow(t, k, d);
+	*d = t->desc[k];
+	return true;
+}
+
+static void return_all(struct tx *t)
+{
+	if (t->n_returns)
+		packed_return(t->vq, t->returns, t->n_returns);
+	t->n_returns = 0;
+}
+
+/* Any shape of chain, and several.  Each looks at one descriptor at least,
+ * so the gather's limit is a limit to their number too. */
+static __attribute__((noinline)) enum drop_reason tx_slow(
+    struct tx *t, const struct frame *f)
+{
+	struct virtq *vq = t->vq;
+	uint32_t want = vq->hdr_len + f->len;
+	unsigned k = t->n_used, n = 0;
+	struct virtq_return *r;
+	struct gather g;
+
+	if (t->n_returns > RETURNS_MAX - GATHER_MAX)
+		return_all(t);
+	r = &t->returns[t->n_returns];
+	gather_init(&g);
+	do {
+		struct packed_desc d;
+		uint32_t before = g.len;
+		enum virtq_fault fault;
+
+		if (!fetch(t, k, &d))
+			return DROP_GUEST_RING_FULL;
+		fault = packed_gather(&g, vq, place_of(t, k), &d,
+		    VRING_DESC_F_WRITE, want, vq->size - k, &r[n]);
+		if (fault) {
+			virtq_break(vq, fault);
+			return DROP_GUEST_RING_BROKEN;
+		}
+		if (g.full)
+			return DROP_GUEST_BUFFER_SMALL;
+		k += r[n].n_slots;
+		r[n++].len = g.len - before;
+	} while (g.len < want && vq->mergeable);
+	if (g.len < want)
+		return DROP_GUEST_BUFFER_SMALL;
+	frame_out_gathered(vq, &g, f, n);
+	t->n_returns += n;
+	t->n_used = k;
+	return DROP_NONE;
+}
+
+/* Header and frame to where @hdr_at and @data point, in one chain. */
+static inline enum drop_reason tx_linear(struct tx *t, const struct frame *f,
+    uint16_t id, uint16_t n_slots, uint8_t *hdr_at, uint8_t *data)
+{
+	if (__builtin_expect(t->n_returns == RETURNS_MAX, 0))
+		return_all(t);
+	frame_out_linear(t->vq, f, hdr_at, data);
+	t->returns[t->n_returns++] =
+	    (struct virtq_return){t->vq->hdr_len + f->len, id, n_slots};
+	t->n_used += n_slots;
+	return DROP_NONE;
+}
+
+/* One descriptor, or the header in one and the frame in the next. */
+static inline enum drop_reason tx_one(struct tx *t, const struct frame *f)
+{
+	struct virtq *vq = t->vq;
+	uint32_t hdr_len = vq->hdr_len;
+	struct packed_desc d, next;
+	uint8_t *p, *data;
+
+	if (f->offload.bits & ~(vq->port->accepts | OFFLOAD_VALID))
+		return DROP_NO_OFFLOAD;
+	if (!fetch(t, t->n_used, &d))
+		return DROP_GUEST_RING_FULL;
+	if (d.flags == VRING_DESC_F_WRITE && d.len >= hdr_len + f->len) {
+		p = buffer_whole(vq, d.addr, d.len);
+		if (p)
+			return tx_linear(t, f, d.id, 1, p, p + hdr_len);
+	} else if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) &&
+		   d.len == hdr_len && fetch(t, t->n_used + 1, &next) &&
+		   next.flags == VRING_DESC_F_WRITE && next.len >= f->len) {
+		p = buffer_whole(vq, d.addr, d.len);
+		data = buffer_whole(vq, next.addr, next.len);
+		if (p && data)
+			return tx_linear(t, f, next.id, 2, p, data);
+	}
+	return tx_slow(t, f);
+}
+
+/* Looks at what waits in the ring, as much of it as @n frames may need. */
+static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
+{
+	t->vq = vq;
+	t->n_used = t->n_returns = 0;
+	t->end = vq->size;
+	t->n_descs = packed_peek(
+	    vq, vq->next_avail, t->desc, n < BATCH_MAX ? n : BATCH_MAX, true);
+}
+
+static void tx_end(struct tx *t, struct port_worker *w)
+{
+	struct virtq *vq = t->vq;
+
+	if (!t->n_used)
+		return;
+	return_all(t);
+	vq->next_avail = place_of(t, t->n_used);
+	packed_call(vq, w);
+}
+
+/* A frame too long for what is left of the ring does not hold up shorter
+ * ones; an empty or broken ring holds up all, and is not looked at again. */
+void packed_tx(struct virtq *vq, struct frame *const f[], unsigned n,
+    struct port_worker *w)
+{
+	struct counters *c = w->counters;
+	struct tx t;
+	unsigned i = 0;
+
+	if (virtq_usable(vq)) {
+		tx_begin(&t, vq, n);
+		for (; i < n && !virtq_is_broken(vq); i++) {
+			enum drop_reason why = tx_one(&t, f[i]);
+
+			if (why != DROP_NONE) {
+				c->drops[why]++;
+				continue;
+			}
+			c->tx_packets++;
+			c->tx_copied++;
+			c->tx_bytes += f[i]->len;
+		}
+		tx_end(&t, w);
+	}
+	c->drops[DROP_GUEST_RING_BROKEN] += n - i;
+}
