@@ -53,6 +53,8 @@ enum vhost_feature {
 	VHOST_F_EVENT_IDX = 29,
 	VHOST_F_PROTOCOL_FEATURES = 30, /* the protocol's, not the guest's */
 	VHOST_F_VERSION_1 = 32,
+	VHOST_F_RING_PACKED = 34,
+	VHOST_F_IN_ORDER = 35, /* which we always keep to */
 	VHOST_NET_F_GUEST_USO4 = 54,
 	VHOST_NET_F_GUEST_USO6 = 55,
 	VHOST_NET_F_HOST_USO = 56,

@@ -37,6 +37,7 @@ static uint64_t offered(const struct vhost_port *p)
 {
 	return BIT(VHOST_F_VERSION_1) | BIT(VHOST_F_ANY_LAYOUT) |
 	       BIT(VHOST_F_INDIRECT_DESC) | BIT(VHOST_F_EVENT_IDX) |
+	       BIT(VHOST_F_RING_PACKED) | BIT(VHOST_F_IN_ORDER) |
 	       BIT(VHOST_NET_F_MRG_RXBUF) | BIT(VHOST_NET_F_STATUS) |
 	       BIT(VHOST_NET_F_CTRL_VQ) | BIT(VHOST_NET_F_CTRL_RX) |
 	       BIT(VHOST_NET_F_GUEST_ANNOUNCE) |
@@ -86,6 +87,16 @@ static bool any_ring_runs(const struct vhost_port *p)
 	return false;
 }
 
+/* Where a ring stopped says nothing about a ring of the other format. */
+static void change_format(struct vhost_port *p)
+{
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++) {
+		if (p->ring[i].base_is_ours)
+			p->ring[i].base = 0;
+		p->ring[i].base_is_ours = false;
+	}
+}
+
 /* QEMU repeats the features for each pair of queues, when the first pair runs
  * already; what a running ring looks like, and what may lie in it, cannot
  * change. */
@@ -103,6 +114,8 @@ enum vhost_outcome vhost_handle_set_features(
 	if (any_ring_runs(p))
 		return vhost_close(
 		    p, "features", "features change while a ring runs");
+	if ((p->features ^ wanted) & BIT(VHOST_F_RING_PACKED))
+		change_format(p);
 	p->features = wanted;
 	p->port.accepts = vhost_offloads_taken(wanted);
 	p->has_features = true;

@@ -7,6 +7,7 @@
  */
 #include <inttypes.h>
 
+#include "ports/vhost/features.h"
 #include "ports/vhost/handlers.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
@@ -43,7 +44,8 @@ enum vhost_outcome vhost_handle_set_vring_num(
 
 	if (!ring)
 		return o;
-	if (!s.num || s.num > VIRTQ_SIZE_MAX || s.num & (s.num - 1))
+	if (!s.num || s.num > VIRTQ_SIZE_MAX ||
+	    (s.num & (s.num - 1) && !vhost_port_has(p, VHOST_F_RING_PACKED)))
 		return vhost_refuse(
 		    p, "ring %u of %u descriptors", s.index, s.num);
 	if (ring->running)
@@ -70,6 +72,9 @@ enum vhost_outcome vhost_handle_set_vring_addr(
 	return vhost_rings_resume(p);
 }
 
+/* Of a packed ring, where the device takes and where it returns, which for a
+ * network device that was stopped in order is the same place; some front ends
+ * leave out the second one (vhost-user, "A vring state description"). */
 enum vhost_outcome vhost_handle_set_vring_base(
     struct vhost_port *p, struct vhost_message *m)
 {
@@ -79,7 +84,7 @@ enum vhost_outcome vhost_handle_set_vring_base(
 
 	if (!ring)
 		return o;
-	if (s.num > UINT16_MAX)
+	if (s.num > UINT16_MAX && !vhost_port_has(p, VHOST_F_RING_PACKED))
 		return vhost_refuse(p, "ring %u at index %u", s.index, s.num);
 	if (ring->running)
 		return refuse_running(p, m, s.index);
@@ -107,6 +112,8 @@ enum vhost_outcome vhost_handle_get_vring_base(
 	ring->base_is_ours = true;
 	o = vhost_rings_resume(p);
 	m->payload.state.num = base;
+	if (vhost_port_has(p, VHOST_F_RING_PACKED))
+		m->payload.state.num |= (uint32_t)base << 16;
 	m->header.size = sizeof(m->payload.state);
 	return o == VHOST_DONE ? VHOST_REPLY : o;
 }

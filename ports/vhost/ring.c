@@ -11,6 +11,7 @@
 
 #include "ports/vhost/access.h"
 #include "ports/vhost/features.h"
+#include "ports/vhost/packed.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
 
@@ -105,8 +106,8 @@ void vhost_rings_pause(struct vhost_port *p, unsigned first, unsigned n)
 	}
 }
 
-/* The three parts of a ring (virtio 1.2, 2.7), as the peer sees them, with
- * how they must be aligned and what they take up. */
+/* The three parts of a ring (virtio 1.2, 2.7 and 2.8), as the peer sees them,
+ * with how they must be aligned and what they take up. */
 struct part {
 	uint64_t user, size;
 	unsigned align;
@@ -120,6 +121,11 @@ static void describe(const struct vhost_port *p, const struct vhost_ring *ring,
 	uint64_t event = vhost_port_has(p, VHOST_F_EVENT_IDX) ? 2 : 0;
 
 	part[0] = (struct part){ring->desc_user, 16 * n, 16, NULL};
+	if (vhost_port_has(p, VHOST_F_RING_PACKED)) {
+		part[1] = (struct part){ring->avail_user, 4, 4, NULL};
+		part[2] = (struct part){ring->used_user, 4, 4, NULL};
+		return;
+	}
 	part[1] = (struct part){ring->avail_user, 4 + 2 * n + event, 2, NULL};
 	part[2] = (struct part){ring->used_user, 4 + 8 * n + event, 4, NULL};
 }
@@ -164,12 +170,40 @@ static bool locate(const struct vhost_memory *mem, struct part part[3])
 	return true;
 }
 
-/* A back end that was killed may have taken buffers that it never returned;
- * the ring in the guest's memory is the one that knows. */
-static uint16_t first_index(const struct vhost_ring *ring)
+/* What could not be judged when it was said, for want of the features. */
+static enum vhost_outcome examine(
+    struct vhost_port *p, unsigned i, struct part part[3])
 {
-	return ring->base_is_ours ? ring->base
-				  : shared_load(&ring->vq.used->idx);
+	const struct vhost_ring *ring = &p->ring[i];
+	bool packed = vhost_port_has(p, VHOST_F_RING_PACKED);
+
+	if (!packed && ring->num & (ring->num - 1))
+		return vhost_break(p, "ring_size",
+		    "split ring %u is of %u descriptors", i, ring->num);
+	if (packed && (ring->base & PACKED_INDEX) >= ring->num)
+		return vhost_break(p, "ring_base",
+		    "packed ring %u of %u descriptors is at descriptor %u", i,
+		    ring->num, ring->base & PACKED_INDEX);
+	if (!locate(p->mem, part))
+		return vhost_break(p, "ring_addr",
+		    "ring %u does not lie whole, aligned and by itself in one "
+		    "memory region",
+		    i);
+	return VHOST_DONE;
+}
+
+/* A back end that was killed may have taken buffers that it never returned;
+ * the ring in the guest's memory is the one that knows.  Of a packed ring that
+ * it cannot tell, the front end is believed. */
+static uint16_t first_place(const struct vhost_ring *ring)
+{
+	uint16_t place;
+
+	if (ring->base_is_ours)
+		return ring->base;
+	if (!ring->vq.packed)
+		return shared_load(&ring->vq.used->idx);
+	return packed_recover(&ring->vq, &place) ? place : ring->base;
 }
 
 static void start(struct vhost_port *p, unsigned i, const struct part part[3])
@@ -180,17 +214,25 @@ static void start(struct vhost_port *p, unsigned i, const struct part part[3])
 
 	vq->mem = p->mem;
 	vq->port = &p->port;
-	vq->desc = part[0].host;
-	vq->avail = part[1].host;
-	vq->used = part[2].host;
+	vq->packed = vhost_port_has(p, VHOST_F_RING_PACKED);
+	if (vq->packed) {
+		vq->slot = part[0].host;
+		vq->driver_event = part[1].host;
+		vq->device_event = part[2].host;
+	} else {
+		vq->desc = part[0].host;
+		vq->avail = part[1].host;
+		vq->used = part[2].host;
+	}
 	vq->size = ring->num;
 	vq->mergeable = vhost_port_has(p, VHOST_NET_F_MRG_RXBUF);
 	vq->indirect = vhost_port_has(p, VHOST_F_INDIRECT_DESC);
 	vq->event_idx = vhost_port_has(p, VHOST_F_EVENT_IDX);
+	vq->in_order = vhost_port_has(p, VHOST_F_IN_ORDER);
 	vq->allowed = vhost_offloads_sent(p->features);
 	vq->hdr_len = modern || vq->mergeable ? VIRTIO_NET_HDR_LEN
 					      : VIRTIO_NET_HDR_LEN_LEGACY;
-	virtq_start(vq, first_index(ring));
+	virtq_start(vq, first_place(ring));
 	ring->discard = !is_enabled(p, ring);
 	ring->running = true;
 	*live_word(p, i) |= live_bit(i);
@@ -226,6 +268,7 @@ enum vhost_outcome vhost_rings_resume(struct vhost_port *p)
 {
 	bool started[2 * PORT_QUEUES_MAX] = {false};
 	enum port_state state = p->port.state;
+	enum vhost_outcome o;
 	bool any = false;
 
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++) {
@@ -236,11 +279,9 @@ enum vhost_outcome vhost_rings_resume(struct vhost_port *p)
 		describe(p, &p->ring[i], part);
 		if (!can_run(p, i, part))
 			continue;
-		if (!locate(p->mem, part))
-			return vhost_break(p, "ring_addr",
-			    "ring %u does not lie whole, aligned and by "
-			    "itself in one memory region",
-			    i);
+		o = examine(p, i, part);
+		if (o != VHOST_DONE)
+			return o;
 		start(p, i, part);
 		any = started[i] = true;
 	}

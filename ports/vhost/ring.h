@@ -34,8 +34,9 @@ struct vhost_ring {
 	bool running;
 	bool has_addr, has_kick, enabled;
 	bool base_is_ours; /* base is where we stopped */
-	uint16_t base;	   /* index to go on at */
+	uint16_t base;	   /* place to go on at (struct virtq) */
 	uint32_t num;	   /* descriptors, 0: not known */
+	/* Of a packed ring: slots, driver's and device's event structures. */
 	uint64_t desc_user, avail_user, used_user;
 	int err_fd;
 } __attribute__((aligned(128))); /* two workers never share a line */
@@ -52,7 +53,8 @@ void vhost_rings_pause(struct vhost_port *p, unsigned first, unsigned n);
 
 /* Starts every stopped ring that can run, sets the port's state and
  * publishes.  VHOST_DONE, or VHOST_BROKEN: a ring lies where it cannot
- * (virtio 1.2, 2.7), "ring_addr". */
+ * (virtio 1.2, 2.7, 2.8), "ring_addr", or is of a size or at a place that it
+ * cannot be, "ring_size", "ring_base". */
 enum vhost_outcome vhost_rings_resume(struct vhost_port *p);
 
 /* Forgets all about a stopped ring, except its call descriptor if @keep_call

@@ -142,7 +142,8 @@ static void vhost_show(struct port *port, struct json_object *out)
 	add_str(out, "features", text);
 	add_bool(out, "offload", p->offload);
 	show_offloads(p, out);
-	add_str(out, "ring", "split");
+	add_str(out, "ring",
+	    vhost_port_has(p, VHOST_F_RING_PACKED) ? "packed" : "split");
 	add_u64(out, "mem_regions", p->mem ? p->mem->n : 0);
 	add_str(out, "group", access->group);
 	snprintf(text, sizeof(text), "%04o", (unsigned)access->mode);

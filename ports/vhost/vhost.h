@@ -9,7 +9,7 @@
  *	session.c     a peer: arrives, is answered, leaves, is thrown out
  *	ring.c        when a ring runs; the only place that makes queues live
  *	memory.c      guest memory: mapped, translated; guard.c: SIGBUS
- *	virtq.c split*.c  the rings themselves, on the workers
+ *	virtq.c split*.c packed*.c  the rings themselves, on the workers
  *	frame_in.c frame_out.h buffer.c  frames out of, into buffers
  *
  * Ring 2i is the guest's receiveq i, our transmit queue i; ring 2i+1 is its

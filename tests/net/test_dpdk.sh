@@ -26,7 +26,8 @@ guests_start() {
 	rm -f "$guests_log"
 	start "$guests_log" env RUNTIME_DIRECTORY="$T" dpdk-testpmd \
 		--lcores "(0,1)@($cpus)" --main-lcore 0 --no-pci --no-huge \
-		--no-shconf --file-prefix "guests$$" -m 256 --vdev \
+		--no-shconf --file-prefix "guests$$" -m 256 \
+		--force-max-simd-bitwidth=512 --vdev \
 		"net_virtio_user0,path=$T/vhost/vm1,mac=$mac:01,$options" \
 		--vdev \
 		"net_virtio_user1,path=$T/vhost/vm2,mac=$mac:02,$options" \
@@ -98,8 +99,9 @@ waiting() {
 	eventually 5 both_wait
 }
 
-split() {
-	swctl -j port show | jq -e 'all(.ring == "split")'
+# Whether the rings of both ports are of format $1.
+rings_are() {
+	swctl -j port show | jq -e --arg format "$1" 'all(.ring == $format)'
 }
 
 # Whether the guests' own counts agree with the switch's: what it sent them they
@@ -133,13 +135,14 @@ ports_del() {
 # One pair of guests, from first contact to the last counted frame: $1 queue
 # pairs, frames of $2 bytes, $3 options of both devices.
 pair() {
-	local what="${3:-defaults}, $1 queue pair(s), $2 bytes"
+	local what="${3:-defaults}, $1 queue pair(s), $2 bytes" format=split
+	[[ $3 != *packed_vq=1* ]] || format=packed
 	mpps=none
 	check "$what: ports wait for guests" ports_add "$1"
 	guests_start "$1" "$2" "$3"
 	check "$what: frames circulate" circulate
 	echo "# $mpps million frames a second"
-	check "$what: the rings are split rings" split
+	check "$what: the rings are $format rings" rings_are $format
 	check "$what: addresses are on their ports" learned
 	check "$what: guests leave in peace" guests_stop
 	check "$what: ports wait again" waiting
@@ -148,11 +151,11 @@ pair() {
 	check "$what: ports are deleted" ports_del
 }
 
-# Guests that only send: all frames beyond the receiver's ring are dropped,
-# with a reason, and still add up.
+# Guests that only send, with $1 options: all frames beyond the receiver's ring
+# are dropped, with a reason, and still add up.
 deaf() {
 	check "deaf guests: ports wait for guests" ports_add 1
-	guests_start 1 64 "" txonly
+	guests_start 1 64 "$1" txonly
 	check "deaf guests: frames keep being taken" \
 		eventually 15 sent $((1000 * RING))
 	check "deaf guests: their full rings are the reason" ring_full
@@ -166,17 +169,18 @@ ring_full() {
 		jq -e 'all(.drops.guest_ring_full > 0 and .tx_packets > 0)'
 }
 
-# Guests that die without a word, and their successors.
+# Guests that die without a word, with options $1, and their successors, with
+# options $2.
 killed() {
 	local before
 	check "killed guests: ports wait for guests" ports_add 1
-	guests_start 1 512 ""
+	guests_start 1 512 "$1"
 	check "killed guests: frames circulate" circulate
 	guests_stop KILL
 	check "killed guests: ports wait again" waiting
 	check "killed guests: every frame is accounted for" conserved br0
 	before=$(total rx_packets)
-	guests_start 1 512 ""
+	guests_start 1 512 "$2"
 	check "killed guests: their successors' frames circulate" \
 		eventually 15 sent $((before + 100 * RING))
 	check "killed guests: addresses are on their ports" learned
@@ -187,11 +191,11 @@ killed() {
 }
 
 # Both queue pairs of both guests, shared out among two workers that write to
-# the same rings.
+# the same rings, with options $1.
 two_workers() {
 	[[ $cpus = *[,-]* ]] || return
 	check "a second worker starts" swctl worker add "${cpus%%[,-]*}"
-	pair 2 512 in_order=0
+	pair 2 512 "$1"
 	check "the second worker ends" swctl worker del \
 		"$(swctl -j worker show | jq 'map(.id) | max')"
 }
@@ -206,8 +210,18 @@ pair 1 64 in_order=0
 pair 2 64 in_order=0,mrg_rxbuf=0
 pair 1 64 mrg_rxbuf=0,vectorized=1
 pair 1 64 packed_vq=1
-two_workers
-deaf
-killed
+pair 1 1500 packed_vq=1
+pair 2 512 packed_vq=1
+pair 1 512 packed_vq=1,mrg_rxbuf=0
+pair 1 64 packed_vq=1,in_order=0
+pair 2 1500 packed_vq=1,in_order=0,mrg_rxbuf=0
+pair 1 64 packed_vq=1,mrg_rxbuf=0,vectorized=1
+pair 2 1500 packed_vq=1,mrg_rxbuf=0,vectorized=1
+two_workers in_order=0
+two_workers packed_vq=1
+deaf ""
+deaf packed_vq=1
+killed "" packed_vq=1
+killed packed_vq=1 ""
 check "swd ends with status 0" stop_swd
 verdict

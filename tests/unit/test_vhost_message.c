@@ -270,7 +270,7 @@ Test(vhost_message, case_19_features)
 {
 	tell_u64(VHOST_USER_SET_FEATURES, ~0ull);
 	expect_closed("features");
-	tell_u64(VHOST_USER_SET_FEATURES, BIT(34));
+	tell_u64(VHOST_USER_SET_FEATURES, BIT(40));
 	expect_closed("features");
 	tell_u64(VHOST_USER_SET_PROTOCOL_FEATURES, BIT(1));
 	expect_closed("features");
@@ -335,6 +335,159 @@ Test(vhost_message, case_22_a_ring_that_does_not_fit_breaks_the_port)
 	cr_expect_eq(p->port.state, PORT_BROKEN, "until a guest is back");
 	run_rings(2);
 	cr_expect_eq(p->port.state, PORT_UP);
+}
+
+#define PACKED (MODERN | BIT(VHOST_F_RING_PACKED))
+
+static uint8_t *map_memory(void)
+{
+	uint8_t *map =
+	    mmap(NULL, MEM_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+
+	cr_assert_neq(map, MAP_FAILED);
+	return map;
+}
+
+/* As a driver does that begins anew. */
+static void clear_rings(void)
+{
+	uint8_t *map = map_memory();
+
+	memset(map, 0, MEM_SIZE);
+	munmap(map, MEM_SIZE);
+}
+
+static uint32_t base_of(unsigned i)
+{
+	struct vhost_vring_state s = {i, 0}, got = {0};
+	struct vhost_header h;
+
+	send_message(VHOST_USER_GET_VRING_BASE, 1, &s, 8, NULL, 0);
+	cr_assert_eq(recv(peer, &h, sizeof(h), MSG_DONTWAIT), sizeof(h));
+	cr_assert_eq(recv(peer, &got, sizeof(got), MSG_DONTWAIT), sizeof(got));
+	return got.num;
+}
+
+static const char *format_shown(void)
+{
+	static char format[16];
+	struct json_object *out = json_object_new_object(), *ring;
+
+	vhost_port_ops.show(&p->port, out);
+	cr_assert(json_object_object_get_ex(out, "ring", &ring));
+	snprintf(format, sizeof(format), "%s", json_object_get_string(ring));
+	json_object_put(out);
+	return format;
+}
+
+/* Ring 0, packed, of @num descriptors and said to be at @base. */
+static void run_packed(uint32_t num, uint32_t base)
+{
+	negotiate(PACKED);
+	cr_assert_eq(share_memory(), 0);
+	cr_assert_eq(tell_state(VHOST_USER_SET_VRING_ENABLE, 0, 0), 0);
+	describe_ring(0);
+	cr_assert_eq(tell_state(VHOST_USER_SET_VRING_NUM, 0, num), 0);
+	cr_assert_eq(tell_state(VHOST_USER_SET_VRING_BASE, 0, base), 0);
+	cr_expect_eq(p->port.tx_live, 0);
+	tell_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+}
+
+Test(vhost_message, runs_packed_rings)
+{
+	struct vring_packed_desc *slot;
+
+	cr_expect(ask(VHOST_USER_GET_FEATURES) & BIT(VHOST_F_RING_PACKED));
+	cr_expect(ask(VHOST_USER_GET_FEATURES) & BIT(VHOST_F_IN_ORDER));
+	run_packed(100, 0x80008000);
+	cr_expect_eq(p->port.tx_live, 1);
+	cr_expect(p->ring[0].vq.packed);
+	cr_expect_str_eq(format_shown(), "packed");
+	cr_expect_eq(p->ring[0].vq.next_avail, 0x8000);
+	p->ring[0].vq.next_avail = p->ring[0].vq.next_used = 0x804d;
+	cr_expect_eq(base_of(0), 0x804d804d);
+	cr_expect_eq(p->port.tx_live, 0);
+	/* The slots know better than a front end whose back end was killed. */
+	slot = (void *)map_memory(); /* where ring 0 is */
+	for (unsigned i = 0; i < 33; i++)
+		slot[i].flags = 0x8080;
+	run_packed(100, 0x80008000);
+	cr_expect_eq(p->ring[0].vq.next_avail, 0x8021);
+	cr_expect_eq(base_of(0), 0x80218021);
+	/* Where they cannot tell, the front end does. */
+	for (unsigned i = 0; i < 33; i++)
+		slot[i].flags = i % 2 ? 0x80 : 0x8080;
+	run_packed(100, 0x00420042);
+	cr_expect_eq(p->ring[0].vq.next_avail, 0x42);
+	munmap(slot, MEM_SIZE);
+}
+
+Test(vhost_message, packed_rings_that_cannot_be)
+{
+	static const struct {
+		uint32_t num, base;
+		uint64_t avail, used;
+		const char *reason;
+	} bad[] = {{100, 0x80648064, 0x2000, 0x4000, "ring_base"},
+	    {100, 0x7fff, 0x2000, 0x4000, "ring_base"},
+	    {100, 0x80008000, 0x2002, 0x4000, "ring_addr"},
+	    {100, 0x80008000, 0x2000, 0x4002, "ring_addr"},
+	    {100, 0x80008000, 0x640 - 4, 0x4000, "ring_addr"},
+	    {100, 0x80008000, 0x2000, 0x2000, "ring_addr"}};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct vhost_vring_addr a = ring_addr(0, USER);
+
+		negotiate(PACKED);
+		cr_assert_eq(share_memory(), 0);
+		describe_ring(0);
+		a.avail = USER + bad[i].avail;
+		a.used = USER + bad[i].used;
+		tell(VHOST_USER_SET_VRING_ADDR, &a, sizeof(a), NULL, 0);
+		tell_state(VHOST_USER_SET_VRING_NUM, 0, bad[i].num);
+		tell_state(VHOST_USER_SET_VRING_BASE, 0, bad[i].base);
+		tell_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+		cr_expect(closed());
+		cr_expect_str_eq(p->port.reason, bad[i].reason);
+		close(peer);
+		attach();
+	}
+}
+
+/* What is told of a ring of one format is not believed of the other. */
+Test(vhost_message, rings_change_their_format)
+{
+	run_packed(100, 0x80008000);
+	p->ring[0].vq.next_avail = p->ring[0].vq.next_used = 0x804d;
+	base_of(0);
+	clear_rings();
+	cr_assert_eq(tell_u64(VHOST_USER_SET_FEATURES, MODERN), 0);
+	cr_expect_eq(
+	    tell_state(VHOST_USER_SET_VRING_NUM, 0, 100), 1, "no power of two");
+	cr_expect_eq(tell_state(VHOST_USER_SET_VRING_BASE, 0, 0x80008000), 1);
+	describe_ring(0);
+	cr_expect_eq(p->port.tx_live, 1);
+	cr_expect_not(p->ring[0].vq.packed);
+	cr_expect_str_eq(format_shown(), "split");
+	cr_expect_eq(p->ring[0].vq.next_avail, 0);
+	base_of(0);
+	clear_rings();
+	cr_assert_eq(tell_u64(VHOST_USER_SET_FEATURES, PACKED), 0);
+	describe_ring(0);
+	cr_expect_eq(p->port.tx_live, 1);
+	cr_expect(p->ring[0].vq.packed);
+	cr_expect_eq(p->ring[0].vq.next_avail, 0x8000);
+}
+
+Test(vhost_message, a_split_ring_of_a_packed_one_s_size)
+{
+	run_packed(256, 0x80008000);
+	cr_assert_eq(tell_state(VHOST_USER_SET_VRING_ENABLE, 0, 0), 0);
+	cr_assert_eq(tell_state(VHOST_USER_SET_VRING_NUM, 0, 100), 0);
+	cr_assert_eq(tell_u64(VHOST_USER_SET_FEATURES, MODERN), 0);
+	tell_state(VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	cr_expect(closed());
+	cr_expect_str_eq(p->port.reason, "ring_size");
 }
 
 Test(vhost_message, case_24_25_28_memory_tables)
