@@ -36,9 +36,9 @@ static __attribute__((noinline)) uint16_t mark_slow(
 
 		place = packed_place(vq, place, 1);
 		flags = &vq->slot[place & PACKED_INDEX].flags;
-		shared_store(flags,
-		    (uint16_t)((shared_load(flags) & ~PACKED_TURN) |
-			       packed_used_at(place)));
+		shared_store(
+		    flags, (uint16_t)((shared_load(flags) & ~PACKED_TURN) |
+				      packed_used_at(place)));
 	}
 	return place;
 }

@@ -89,24 +89,32 @@ static inline bool packed_load(
 	    vq, place & PACKED_INDEX, packed_available_at(place), d);
 }
 
+/* A descriptor of the ring, and where its buffer is whole, or NULL. */
+struct packed_entry {
+	struct packed_desc d;
+	uint8_t *at;
+};
+
 /* Fetches what is available from @place on, at most @max descriptors and one
  * batch, and the first bytes of the buffers ahead.  Returns how many. */
 static inline unsigned packed_peek(const struct virtq *vq, uint16_t place,
-    struct packed_desc d[BATCH_MAX], unsigned max, bool to_write)
+    struct packed_entry e[BATCH_MAX], unsigned max, bool to_write)
 {
 	uint32_t slot = place & PACKED_INDEX;
 	uint64_t turn = packed_available_at(place);
+	struct buffer_window win = {0};
 	unsigned n;
 
 	if (max > BATCH_MAX)
 		max = BATCH_MAX;
-	for (n = 0; n < max && packed_load_slot(vq, slot, turn, &d[n]); n++)
+	for (n = 0; n < max && packed_load_slot(vq, slot, turn, &e[n].d); n++) {
+		e[n].at = buffer_find(&win, vq->mem, e[n].d.addr, e[n].d.len);
+		buffer_prefetch(e[n].at, to_write);
 		if (++slot == vq->size) {
 			slot = 0;
 			turn ^= PACKED_TURN;
 		}
-	for (unsigned k = 0; k < n; k++)
-		buffer_prefetch(vq, d[k].addr, d[k].len, to_write);
+	}
 	return n;
 }
 

@@ -25,38 +25,36 @@ static __attribute__((noinline)) enum frame_in_outcome rx_slow(
 	return frame_in_gathered(in, &g);
 }
 
-/* The chain of d[0], @k slots after the next one to take, of which d[0..n)
+/* The chain of e[0], @k slots after the next one to take, of which e[0..n)
  * were fetched.  One descriptor, or the header in one and the frame in the
  * next; what is to be returned goes to *r. */
 static inline enum frame_in_outcome rx_one(struct frame_in *in,
-    const struct packed_desc *d, unsigned n, unsigned k, struct virtq_return *r)
+    const struct packed_entry *e, unsigned n, unsigned k,
+    struct virtq_return *r)
 {
-	struct virtq *vq = in->vq;
-	uint32_t hdr_len = vq->hdr_len;
-	const uint8_t *p, *data;
+	uint32_t len = e->d.len - in->vq->hdr_len;
+	const struct packed_entry *last = e;
+	const uint8_t *data;
 
-	if (!d->flags && frame_in_len_is_lawful(d->len - hdr_len)) {
-		p = buffer_whole(vq, d->addr, d->len);
-		*r = (struct virtq_return){0, d->id, 1};
-		if (p)
-			return frame_in_linear(
-			    in, p, p + hdr_len, d->len - hdr_len);
-	} else if (d->flags == VRING_DESC_F_NEXT && d->len == hdr_len &&
-		   n > 1 && !d[1].flags && frame_in_len_is_lawful(d[1].len)) {
-		p = buffer_whole(vq, d->addr, d->len);
-		data = buffer_whole(vq, d[1].addr, d[1].len);
-		*r = (struct virtq_return){0, d[1].id, 2};
-		if (p && data)
-			return frame_in_linear(in, p, data, d[1].len);
+	if (!e->at)
+		return rx_slow(in, &e->d, k, r);
+	data = e->at + in->vq->hdr_len;
+	if (e->d.flags == VRING_DESC_F_NEXT && !len && n > 1) {
+		last = e + 1;
+		data = last->at;
+		len = last->d.len;
 	}
-	return rx_slow(in, d, k, r);
+	if (last->d.flags || !data || !frame_in_len_is_lawful(len))
+		return rx_slow(in, &e->d, k, r);
+	*r = (struct virtq_return){0, last->d.id, (uint16_t)(last - e + 1)};
+	return frame_in_linear(in, e->at, data, len);
 }
 
 /* Where chains are of several descriptors, those fetched at once make fewer
  * frames than there is room for, and the next are fetched. */
 unsigned packed_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 {
-	struct packed_desc d[BATCH_MAX];
+	struct packed_entry e[BATCH_MAX];
 	struct frame_in in = {vq, b, w->counters, 0};
 	unsigned k = 0, n = 0, i, n_fetched, from;
 
@@ -65,13 +63,13 @@ unsigned packed_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 	do {
 		from = k;
 		n_fetched = packed_peek(vq, packed_place(vq, vq->next_avail, k),
-		    d, vq->size - k, false);
+		    e, vq->size - k, false);
 		for (i = 0; i < n_fetched && n < BATCH_MAX &&
 			    in.n_descs < FRAME_IN_DESCS_MAX;
 		     n++) {
 			struct virtq_return *r = &vq->returns[n];
 
-			if (rx_one(&in, &d[i], n_fetched - i, k, r) !=
+			if (rx_one(&in, &e[i], n_fetched - i, k, r) !=
 			    FRAME_IN_TAKEN)
 				goto out;
 			i += r->n_slots;

@@ -14,11 +14,12 @@ enum { RETURNS_MAX = BATCH_MAX + GATHER_MAX };
 
 struct tx {
 	struct virtq *vq;
-	unsigned n_descs;   /* fetched ahead */
+	unsigned n_entries; /* fetched ahead */
 	unsigned n_used;    /* slots that hold frames */
 	unsigned n_returns; /* chains that wait to be returned */
 	unsigned end;	    /* this many slots are available, no more */
-	struct packed_desc desc[BATCH_MAX];
+	uint8_t refused;    /* enum offload_bit that the guest does not take */
+	struct packed_entry entry[BATCH_MAX];
 	struct virtq_return returns[RETURNS_MAX];
 };
 
@@ -29,8 +30,7 @@ static inline uint16_t place_of(const struct tx *t, unsigned k)
 
 /* The guest may have added more since.  Where it has not, nobody looks again
  * in this batch. */
-static __attribute__((noinline)) bool fetch_slow(
-    struct tx *t, unsigned k, struct packed_desc *d)
+static bool fetch_slow(struct tx *t, unsigned k, struct packed_desc *d)
 {
 	if (k >= t->end)
 		return false;
@@ -41,11 +41,11 @@ static __attribute__((noinline)) bool fetch_slow(
 }
 
 /* The descriptor @k slots after the next one to take; false: there is none. */
-static inline bool fetch(struct tx *t, unsigned k, struct packed_desc *d)
+static bool fetch(struct tx *t, unsigned k, struct packed_desc *d)
 {
-	if (k >= t->n_descs)
+	if (k >= t->n_entries)
 		return fetch_slow(t, k, d);
-	*d = t->desc[k];
+	*d = t->entry[k].d;
 	return true;
 }
 
@@ -98,53 +98,71 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 }
 
 /* Header and frame to where @hdr_at and @data point, in one chain. */
-static inline enum drop_reason tx_linear(struct tx *t, const struct frame *f,
-    uint16_t id, uint16_t n_slots, uint8_t *hdr_at, uint8_t *data)
+static inline void put(struct tx *t, const struct frame *f, uint16_t id,
+    uint16_t n_slots, uint8_t *hdr_at, uint8_t *data)
 {
-	if (__builtin_expect(t->n_returns == RETURNS_MAX, 0))
-		return_all(t);
 	frame_out_linear(t->vq, f, hdr_at, data);
 	t->returns[t->n_returns++] =
 	    (struct virtq_return){t->vq->hdr_len + f->len, id, n_slots};
 	t->n_used += n_slots;
-	return DROP_NONE;
 }
 
-/* One descriptor, or the header in one and the frame in the next. */
-static inline enum drop_reason tx_one(struct tx *t, const struct frame *f)
+/* The header in one descriptor, the frame in the next. */
+static bool tx_apart(struct tx *t, const struct frame *f)
 {
 	struct virtq *vq = t->vq;
-	uint32_t hdr_len = vq->hdr_len;
 	struct packed_desc d, next;
 	uint8_t *p, *data;
 
-	if (f->offload.bits & ~(vq->port->accepts | OFFLOAD_VALID))
+	if (!fetch(t, t->n_used, &d) || d.len != vq->hdr_len ||
+	    d.flags != (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) ||
+	    !fetch(t, t->n_used + 1, &next) ||
+	    next.flags != VRING_DESC_F_WRITE || next.len < f->len)
+		return false;
+	p = buffer_whole(vq, d.addr, d.len);
+	data = buffer_whole(vq, next.addr, next.len);
+	if (!p || !data)
+		return false;
+	put(t, f, next.id, 2, p, data);
+	return true;
+}
+
+static __attribute__((noinline)) enum drop_reason tx_other(
+    struct tx *t, const struct frame *f)
+{
+	if (virtq_is_broken(t->vq))
+		return DROP_GUEST_RING_BROKEN;
+	if (f->offload.bits & t->refused)
 		return DROP_NO_OFFLOAD;
-	if (!fetch(t, t->n_used, &d))
-		return DROP_GUEST_RING_FULL;
-	if (d.flags == VRING_DESC_F_WRITE && d.len >= hdr_len + f->len) {
-		p = buffer_whole(vq, d.addr, d.len);
-		if (p)
-			return tx_linear(t, f, d.id, 1, p, p + hdr_len);
-	} else if (d.flags == (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) &&
-		   d.len == hdr_len && fetch(t, t->n_used + 1, &next) &&
-		   next.flags == VRING_DESC_F_WRITE && next.len >= f->len) {
-		p = buffer_whole(vq, d.addr, d.len);
-		data = buffer_whole(vq, next.addr, next.len);
-		if (p && data)
-			return tx_linear(t, f, next.id, 2, p, data);
-	}
-	return tx_slow(t, f);
+	if (t->n_returns == RETURNS_MAX)
+		return_all(t);
+	return tx_apart(t, f) ? DROP_NONE : tx_slow(t, f);
+}
+
+/* One descriptor that was fetched ahead and is large enough. */
+static inline bool tx_plain(struct tx *t, const struct frame *f)
+{
+	const struct packed_entry *e = &t->entry[t->n_used];
+
+	if (__builtin_expect(t->n_used >= t->n_entries || !e->at ||
+				 e->d.len < t->vq->hdr_len + f->len ||
+				 e->d.flags != VRING_DESC_F_WRITE ||
+				 t->n_returns == RETURNS_MAX ||
+				 f->offload.bits & t->refused,
+		0))
+		return false;
+	put(t, f, e->d.id, 1, e->at, e->at + t->vq->hdr_len);
+	return true;
 }
 
 /* Looks at what waits in the ring, as much of it as @n frames may need. */
 static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 {
 	t->vq = vq;
+	t->refused = (uint8_t) ~(vq->port->accepts | OFFLOAD_VALID);
 	t->n_used = t->n_returns = 0;
 	t->end = vq->size;
-	t->n_descs = packed_peek(
-	    vq, vq->next_avail, t->desc, n < BATCH_MAX ? n : BATCH_MAX, true);
+	t->n_entries = packed_peek(vq, vq->next_avail, t->entry, n, true);
 }
 
 static void tx_end(struct tx *t, struct port_worker *w)
@@ -164,23 +182,28 @@ void packed_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
 	struct counters *c = w->counters;
+	unsigned n_sent = 0;
+	uint64_t bytes = 0;
 	struct tx t;
-	unsigned i = 0;
 
-	if (virtq_usable(vq)) {
-		tx_begin(&t, vq, n);
-		for (; i < n && !virtq_is_broken(vq); i++) {
-			enum drop_reason why = tx_one(&t, f[i]);
-
-			if (why != DROP_NONE) {
-				c->drops[why]++;
-				continue;
-			}
-			c->tx_packets++;
-			c->tx_copied++;
-			c->tx_bytes += f[i]->len;
-		}
-		tx_end(&t, w);
+	if (!virtq_usable(vq)) {
+		c->drops[DROP_GUEST_RING_BROKEN] += n;
+		return;
 	}
-	c->drops[DROP_GUEST_RING_BROKEN] += n - i;
+	tx_begin(&t, vq, n);
+	for (unsigned i = 0; i < n; i++) {
+		enum drop_reason why =
+		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]);
+
+		if (why == DROP_NONE) {
+			n_sent++;
+			bytes += f[i]->len;
+		} else {
+			c->drops[why]++;
+		}
+	}
+	c->tx_packets += n_sent;
+	c->tx_copied += n_sent;
+	c->tx_bytes += bytes;
+	tx_end(&t, w);
 }
