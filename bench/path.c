@@ -2,75 +2,64 @@
 /*
  * path.c - where the cycles of a frame from guest to guest go, by stage.
  *
- * One thread plays two guests and the worker between them, so that what is
- * counted are the switch's own instructions with warm caches: no line changes
- * cores.  The guests' part is not counted.  Of many batches the median is
- * shown, by frame size, frames in a batch, and addresses of each guest, of
- * which every frame takes another.
+ * One thread plays two guests and the worker between them (parts/puppet.h), so
+ * that what is counted are the switch's own instructions with warm caches.  The
+ * guests' part is not counted.  Of many batches the median is shown.
  *
  *	rx       descriptors fetched, heads copied, frames described
  *	forward  admitted, learned, looked up, sorted by egress
  *	tx       the receiver's buffers found, headers written, frames copied
  *	done     the sender's buffers returned
  *
- *	path [ROUNDS [SIZE BATCH ADDRESSES]]
+ * The columns before these: ring format, frame size, frames in a batch,
+ * addresses of each guest, of which every frame has another, and the shape of
+ * buffers.
+ *
+ *	path [ROUNDS]
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench/parts/puppet.h"
 #include "learning/fdb.h"
-#include "ports/vhost/virtq.h"
 #include "switch/base/clock.h"
 #include "switch/base/eth.h"
 #include "switch/forward.h"
 
-enum {
-	RING = 256,
-	SLOT = 2304,
-	MEMORY = 1 << 21,
-	TX_RING = 0, /* of the guest; then its receive ring, ... */
-	RX_RING = 0x8000,
-	TX_BUFFERS = 0x20000, /* ... and the buffers of both */
-	RX_BUFFERS = 0x100000,
-	HDR = VIRTIO_NET_HDR_LEN,
-};
+enum { LEN_MAX = 1500, ROOM = VIRTIO_NET_HDR_LEN + LEN_MAX };
 
 enum stage { ALL, RX, TX, DONE, N_STAGES };
 
-struct guest {
-	struct port port;
-	struct virtq sends, receives; /* as the switch sees them */
-	struct vhost_memory *mem;
-	uint8_t *bytes;
-	uint64_t n_sent;
+struct work {
+	enum puppet_ring ring;
+	uint32_t len;
+	unsigned n, n_addresses;
+	enum puppet_shape shape;
+	bool merged; /* each frame takes two buffers */
 };
 
 /* Two guests on a bridge, and the forwarder of a worker. */
 struct rig {
-	struct guest guest[2];
+	struct puppet guest[2];
 	struct counters counters[2];
 	struct counters *block[SWITCH_PORTS_MAX];
 	struct snapshot snap;
 	struct snapshot_port sp[2];
 	struct snapshot_bridge *bridge;
 	struct forwarder *fw;
+	uint64_t n_sent[2];
 };
 
 static unsigned n_rounds = 20000;
 static uint64_t spent[N_STAGES]; /* cycles of the present batch */
 static uint64_t *sample[N_STAGES];
 
-static struct guest *guest_of(struct port *port)
-{
-	return (struct guest *)port;
-}
-
 static unsigned path_rx(
     struct port *port, unsigned q, struct batch *b, struct port_worker *w)
 {
 	uint64_t start = clock_cycles();
-	unsigned n = virtq_rx(&guest_of(port)->sends, b, w);
+	unsigned n = virtq_rx(&((struct puppet *)port)->sends, b, w);
 
 	(void)q;
 	spent[RX] = clock_cycles() - start;
@@ -84,7 +73,7 @@ static void path_rx_done(
 
 	(void)q;
 	(void)b;
-	virtq_rx_done(&guest_of(port)->sends, w);
+	virtq_rx_done(&((struct puppet *)port)->sends, w);
 	spent[DONE] = clock_cycles() - start;
 }
 
@@ -94,67 +83,41 @@ static void path_tx(struct port *port, unsigned q, struct frame *const f[],
 	uint64_t start = clock_cycles();
 
 	(void)q;
-	virtq_tx(&guest_of(port)->receives, f, n, w);
+	virtq_tx(&((struct puppet *)port)->receives, f, n, w);
 	spent[TX] = clock_cycles() - start;
 }
 
 static const struct port_ops ops = {
     .type = "path", .rx = path_rx, .rx_done = path_rx_done, .tx = path_tx};
 
-static void ring_open(struct guest *g, struct virtq *vq, uint64_t at)
+static struct rig *rig_open(enum puppet_ring ring)
 {
-	*vq = (struct virtq){.mem = g->mem,
-	    .desc = (void *)(g->bytes + at),
-	    .avail = (void *)(g->bytes + at + 0x2000),
-	    .used = (void *)(g->bytes + at + 0x4000),
-	    .port = &g->port,
-	    .size = RING,
-	    .kick_fd = -1,
-	    .call_fd = -1,
-	    .hdr_len = HDR,
-	    .mergeable = true};
-	virtq_start(vq, 0);
-}
+	struct rig *r = calloc(1, sizeof(*r));
+	struct snapshot_bridge *bridge =
+	    calloc(1, sizeof(*bridge) + 2 * sizeof(port_no));
 
-static void guest_open(struct guest *g)
-{
-	g->port.ops = &ops;
-	g->mem = calloc(1, sizeof(*g->mem) + sizeof(struct vhost_region));
-	g->bytes = aligned_alloc(MEMORY, MEMORY);
-	if (!g->mem || !g->bytes)
+	if (!r || !bridge)
 		abort();
-	memset(g->bytes, 0, MEMORY);
-	g->mem->n = 1;
-	g->mem->region[0] =
-	    (struct vhost_region){.size = MEMORY, .host = g->bytes};
-	ring_open(g, &g->sends, TX_RING);
-	ring_open(g, &g->receives, RX_RING);
-}
-
-static void rig_open(struct rig *r)
-{
-	r->bridge = calloc(1, sizeof(*r->bridge) + 2 * sizeof(port_no));
-	if (!r->bridge)
-		abort();
-	r->bridge->fdb = fdb_open(65536, NULL);
-	r->bridge->n_ports = 2;
-	r->bridge->port[1] = 1;
+	*bridge = (struct snapshot_bridge){fdb_open(65536, NULL), 2};
+	bridge->port[1] = 1;
+	r->bridge = bridge;
 	r->snap =
 	    (struct snapshot){.n_ports = 2, .n_workers = 1, .port = r->sp};
 	for (unsigned i = 0; i < 2; i++) {
-		guest_open(&r->guest[i]);
+		puppet_open(&r->guest[i], ring);
+		r->guest[i].port.ops = &ops;
 		r->block[i] = &r->counters[i];
 		r->sp[i] = (struct snapshot_port){.port = &r->guest[i].port,
-		    .bridge = r->bridge,
+		    .bridge = bridge,
 		    .up = true,
 		    .flood = true,
-		    .max_len = 9014,
+		    .max_len = LEN_MAX + ETH_HDR_LEN,
 		    .rules = {.learning = true},
 		    .n_tx = 1};
 	}
-	if (!r->bridge->fdb ||
-	    forwarder_open(&r->fw, r->block, NULL, NULL, NULL))
+	if (!bridge->fdb || forwarder_open(&r->fw, r->block, NULL, NULL, NULL))
 		abort();
+	return r;
 }
 
 static void rig_close(struct rig *r)
@@ -162,46 +125,28 @@ static void rig_close(struct rig *r)
 	forwarder_close(r->fw);
 	fdb_close(r->bridge->fdb);
 	free(r->bridge);
-	for (unsigned i = 0; i < 2; i++) {
-		free(r->guest[i].mem);
-		free(r->guest[i].bytes);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		puppet_close(&r->guest[i]);
 	free(r);
 }
 
-/* The next @n buffers of @vq, each in one descriptor. */
-static void offer(struct virtq *vq, unsigned n, uint64_t buffers, uint32_t len,
-    uint16_t flags)
-{
-	uint16_t idx = vq->avail->idx;
-
-	for (unsigned i = 0; i < n; i++, idx++) {
-		uint16_t d = idx % RING;
-
-		vq->avail->ring[d] = d;
-		vq->desc[d] = (struct vring_desc){
-		    buffers + d * (uint64_t)SLOT, len, flags, 0};
-	}
-	__atomic_store_n(&vq->avail->idx, idx, __ATOMIC_RELEASE);
-}
-
 /* A batch from guest @from to the other one. */
-static void send(struct rig *r, unsigned from, unsigned n, uint32_t len,
-    unsigned n_addresses)
+static void offer(struct rig *r, unsigned from, const struct work *w)
 {
-	struct guest *g = &r->guest[from];
+	struct puppet *g = &r->guest[from];
+	uint32_t half = (VIRTIO_NET_HDR_LEN + w->len + 1) / 2;
 
-	for (unsigned i = 0; i < n; i++) {
-		unsigned d = (g->sends.avail->idx + i) % RING;
-		uint8_t *p = g->bytes + TX_BUFFERS + d * SLOT + HDR;
-		uint64_t a = 0x020000000000ull | g->n_sent++ % n_addresses;
+	for (unsigned i = 0; i < w->n; i++) {
+		uint8_t *p = puppet_frame(g, i, w->shape);
+		uint64_t a =
+		    0x020000000000ull | r->n_sent[from]++ % w->n_addresses;
 
 		eth_mac_put(p, a | (1u - from) << 16);
 		eth_mac_put(p + ETH_ADDR_LEN, a | from << 16);
 	}
-	offer(&g->sends, n, TX_BUFFERS, HDR + len, 0);
-	offer(&r->guest[1 - from].receives, n, RX_BUFFERS, SLOT,
-	    VRING_DESC_F_WRITE);
+	puppet_send(g, w->n, w->len, w->shape);
+	puppet_expect(&r->guest[1 - from], w->merged ? 2 * w->n : w->n,
+	    w->merged ? half : ROOM);
 }
 
 static int by_value(const void *a, const void *b)
@@ -211,65 +156,75 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median(enum stage s, unsigned n_frames)
+static double median(enum stage s, unsigned n)
 {
 	qsort(sample[s], n_rounds, sizeof(uint64_t), by_value);
-	return (double)sample[s][n_rounds / 2] / n_frames;
+	return (double)sample[s][n_rounds / 2] / n;
 }
 
-static void print(uint32_t len, unsigned n, unsigned n_addresses, bool whole)
+static void print(const struct work *w, bool whole)
 {
-	double all = median(ALL, n), rx = median(RX, n);
-	double tx = median(TX, n), done = median(DONE, n);
+	static const char *const ring[] = {
+	    [PUPPET_SPLIT] = "split",
+	    [PUPPET_SPLIT_IN_ORDER] = "split-in-order",
+	    [PUPPET_PACKED] = "packed",
+	};
+	double all = median(ALL, w->n), rx = median(RX, w->n);
+	double tx = median(TX, w->n), done = median(DONE, w->n);
 
-	printf("%5u %5u %9u %6.1f %7.1f %8.1f %6.1f %6.1f%s\n", len, n,
-	    n_addresses, all, rx, all - rx - tx - done, tx, done,
-	    whole ? "" : "  LOSS");
+	printf("%-14s %5u %5u %9u %-6s %6.1f %6.1f %8.1f %6.1f %6.1f%s\n",
+	    ring[w->ring], w->len, w->n, w->n_addresses,
+	    w->merged		       ? "merged"
+	    : w->shape == PUPPET_APART ? "apart"
+				       : "whole",
+	    all, rx, all - rx - tx - done, tx, done, whole ? "" : "  LOSS");
 }
 
-static void measure(uint32_t len, unsigned n, unsigned n_addresses)
+static void measure(const struct work *w)
 {
-	struct rig *r = calloc(1, sizeof(*r));
+	struct rig *r = rig_open(w->ring);
 
-	if (!r)
-		abort();
-	rig_open(r);
 	for (unsigned round = 0; round < n_rounds; round++) {
 		unsigned from = round & 1;
 		uint64_t start;
 
-		send(r, from, n, len, n_addresses);
+		offer(r, from, w);
 		start = clock_cycles();
 		forward_poll(r->fw, &r->snap, (port_no)from, 0, start, 1);
 		spent[ALL] = clock_cycles() - start;
 		for (unsigned s = 0; s < N_STAGES; s++)
 			sample[s][round] = spent[s];
 	}
-	print(len, n, n_addresses,
-	    r->counters[0].tx_packets + r->counters[1].tx_packets ==
-		(uint64_t)n_rounds * n);
+	print(w, r->counters[0].tx_packets + r->counters[1].tx_packets ==
+		     (uint64_t)n_rounds * w->n);
 	rig_close(r);
 }
 
 int main(int argc, char **argv)
 {
-	static const uint32_t len[] = {64, 256, 1500};
-	static const unsigned n_addresses[] = {1, 256}, n[] = {64, 16, 1};
+	static const struct work works[] = {
+	    {.len = 64, .n = 64, .n_addresses = 1},
+	    {.len = 64, .n = 64, .n_addresses = 256},
+	    {.len = 64, .n = 16, .n_addresses = 1},
+	    {.len = 64, .n = 1, .n_addresses = 1},
+	    {.len = 256, .n = 64, .n_addresses = 1},
+	    {.len = 1500, .n = 64, .n_addresses = 1},
+	    {.len = 64, .n = 64, .n_addresses = 1, .shape = PUPPET_APART},
+	    {.len = 64, .n = 64, .n_addresses = 1, .merged = true},
+	};
 
 	if (argc > 1)
 		n_rounds = (unsigned)atoi(argv[1]);
 	for (unsigned s = 0; s < N_STAGES; s++)
 		sample[s] = calloc(n_rounds, sizeof(uint64_t));
-	printf("bytes batch addresses    all      rx  forward     tx   done  "
-	       "cycles a frame\n");
-	if (argc == 5) {
-		measure((uint32_t)atoi(argv[2]), (unsigned)atoi(argv[3]),
-		    (unsigned)atoi(argv[4]));
-		return 0;
-	}
-	for (unsigned i = 0; i < 3; i++)
-		for (unsigned a = 0; a < 2; a++)
-			for (unsigned k = 0; k < 3; k++)
-				measure(len[i], n[k], n_addresses[a]);
+	printf("ring           bytes batch addresses shape     all     rx  "
+	       "forward     tx   done  cycles a frame\n");
+	for (unsigned i = 0; i < sizeof(works) / sizeof(works[0]); i++)
+		for (unsigned ring = 0; ring < PUPPET_N_RINGS; ring++) {
+			struct work w = works[i];
+
+			w.ring = ring;
+			measure(&w);
+		}
 	return 0;
 }
