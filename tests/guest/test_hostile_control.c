@@ -263,13 +263,13 @@ Test(hostile_control, case_16_ring_size_changed_while_it_runs)
 
 Test(hostile_control, case_19_features_never_offered)
 {
-	uint64_t all = UINT64_MAX, reset;
+	uint64_t all = UINT64_MAX, platform;
 
 	negotiate();
-	reset = h.vm.fe.features | NETDEV_BIT(40);
+	platform = h.vm.fe.features | NETDEV_BIT(VIRTIO_F_ACCESS_PLATFORM);
 	hostile_expect_refused(&h, VU_SET_FEATURES, &all, 8, NULL, 0);
 	negotiate();
-	hostile_expect_refused(&h, VU_SET_FEATURES, &reset, 8, NULL, 0);
+	hostile_expect_refused(&h, VU_SET_FEATURES, &platform, 8, NULL, 0);
 	hostile_finish(&h);
 }
 
