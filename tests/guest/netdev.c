@@ -24,8 +24,22 @@ static unsigned n_rings(const struct netdev *d)
 	return 2 * d->config.pairs;
 }
 
+/* What the configuration or the environment says, if it is possible. */
+static enum netdev_rings choose_rings(const struct netdev_config *c)
+{
+	const char *said = getenv("GUEST_RING");
+
+	if (c->rings)
+		return c->rings;
+	if (c->without & NETDEV_BIT(VIRTIO_F_VERSION_1))
+		return NETDEV_RINGS_SPLIT;
+	return said && !strcmp(said, "packed") ? NETDEV_RINGS_PACKED
+					       : NETDEV_RINGS_SPLIT;
+}
+
 static void complete_config(struct netdev_config *c)
 {
+	c->rings = choose_rings(c);
 	if (!c->pairs)
 		c->pairs = 1;
 	if (!c->ring_size)
@@ -64,8 +78,8 @@ static int queue_init(struct netdev *d, unsigned i)
 {
 	const struct netdev_config *c = &d->config;
 	struct netdev_queue *q = &d->q[i];
-	int err = guest_vring_init(
-	    &q->ring, &d->mem, (uint16_t)c->ring_size, c->first_index);
+	int err = guest_vring_init(&q->ring, &d->mem, d->packed,
+	    (uint16_t)c->ring_size, c->first_index);
 
 	if (err)
 		return err;
@@ -96,6 +110,7 @@ int netdev_create(struct netdev *d, const struct netdev_config *config)
 	d->config.socket = d->socket;
 	d->fe.fd = d->fe.listen_fd = -1;
 	complete_config(&d->config);
+	d->packed = d->config.rings == NETDEV_RINGS_PACKED;
 	guest_memory_init(&d->mem);
 	for (unsigned i = 0; i < 2 * NETDEV_PAIRS_MAX; i++)
 		d->q[i].ring.kick_fd = d->q[i].ring.call_fd =
@@ -146,6 +161,15 @@ static int confirm_features(struct netdev *d)
 	return err;
 }
 
+static uint64_t wanted_features(const struct netdev *d)
+{
+	uint64_t all = NETDEV_FEATURES & ~d->config.without;
+
+	if (d->packed)
+		all |= NETDEV_BIT(VIRTIO_F_RING_PACKED);
+	return all | d->config.offloads;
+}
+
 int netdev_connect(struct netdev *d)
 {
 	bool version_1;
@@ -153,9 +177,10 @@ int netdev_connect(struct netdev *d)
 				   : frontend_connect(&d->fe, d->config.socket);
 
 	if (!err)
-		err = frontend_negotiate(&d->fe,
-		    (NETDEV_FEATURES & ~d->config.without) | d->config.offloads,
+		err = frontend_negotiate(&d->fe, wanted_features(d),
 		    NETDEV_PROTOCOL & ~d->config.protocol_without);
+	if (!err && d->packed && !frontend_has(&d->fe, VIRTIO_F_RING_PACKED))
+		err = -EOPNOTSUPP;
 	if (!err)
 		err = confirm_features(d);
 	if (!err && d->fe.queue_pairs_max < d->config.pairs)
@@ -189,7 +214,7 @@ static int start_ring(struct netdev *d, unsigned i)
 
 	if (!err)
 		err = frontend_tell_state(
-		    &d->fe, VU_SET_VRING_BASE, i, r->used->idx);
+		    &d->fe, VU_SET_VRING_BASE, i, guest_vring_base(r));
 	if (!err)
 		err = frontend_tell(
 		    &d->fe, VU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);

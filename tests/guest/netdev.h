@@ -4,7 +4,9 @@
  *
  * A struct netdev is a virtual machine with one virtio-net device (virtio 1.2,
  * 5.1) of up to NETDEV_PAIRS_MAX queue pairs.  Ring 2i receives and ring 2i+1
- * transmits for pair i.  The virtio-net header has 12 bytes with VERSION_1 or
+ * transmits for pair i.  All have the one format that the configuration says;
+ * where it leaves that open, $GUEST_RING does ("packed"; otherwise split), so
+ * that the tests of everything else are run once for each.  The virtio-net header has 12 bytes with VERSION_1 or
  * MRG_RXBUF, else 10 (5.1.6.1).
  *
  * Every buffer is a slot; receive slots are filled with a pattern before the
@@ -72,11 +74,20 @@ enum {
 	NETDEV_PATTERN = 0xe7, /* in receive slots */
 };
 
+/* How the rings lie in memory.  A device from before VERSION_1 has split ones
+ * only, and a card that wants packed ones does not come up without them. */
+enum netdev_rings {
+	NETDEV_RINGS_ANY, /* as $GUEST_RING says */
+	NETDEV_RINGS_SPLIT,
+	NETDEV_RINGS_PACKED,
+};
+
 /* All zero is a useful card except for the socket, which is copied. */
 struct netdev_config {
 	const char *socket;
-	bool listen;		   /* the port is in the client role */
-	unsigned pairs;		   /* 0: 1 */
+	bool listen;	/* the port is in the client role */
+	unsigned pairs; /* 0: 1 */
+	enum netdev_rings rings;
 	unsigned ring_size;	   /* 0: 256 */
 	uint64_t without;	   /* of NETDEV_FEATURES */
 	uint64_t offloads;	   /* of NETDEV_SENDS and NETDEV_TAKES */
@@ -90,7 +101,7 @@ struct netdev_config {
 	bool slots;	      /* announce them by ADD_MEM_REG */
 	int memory_flags;     /* enum guest_memory_flag */
 	uint16_t mtu;	      /* to announce by NET_SET_MTU; 0: do not */
-	uint16_t first_index; /* of the rings */
+	uint16_t first_index; /* of the rings, see guest_vring_init() */
 	bool fast;	      /* benchmarks: no pattern in receive slots */
 };
 
@@ -131,6 +142,7 @@ struct netdev {
 	struct guest_memory mem;
 	uint32_t hdr_len;
 	bool mergeable;
+	bool packed;
 	bool hold_rx; /* do not give receive buffers back */
 	struct netdev_queue q[2 * NETDEV_PAIRS_MAX];
 	struct virtio_net_hdr_mrg_rxbuf rx_hdr; /* of the last frame */
@@ -189,7 +201,7 @@ unsigned netdev_fill_rx(
     struct netdev *d, unsigned pair, uint32_t size, unsigned n);
 
 /* Whether the device did nothing wrong so far: no faults, no nonsense in a
- * used ring, canaries intact. */
+ * ring, canaries intact. */
 bool netdev_faultless(const struct netdev *d);
 
 static inline struct guest_vring *netdev_rx_ring(

@@ -314,8 +314,8 @@ static void stop_and_start(bool traffic_while_stopped)
 	lan_settle(&lan);
 	cr_assert_eq(netdev_drain_tx(d, 0, LAN_WAIT_MS), 0);
 	cr_assert_eq(netdev_stop(d, base), 0);
-	cr_expect_eq(base[0], netdev_rx_ring(d, 0)->used->idx);
-	cr_expect_eq(base[1], netdev_tx_ring(d, 0)->published);
+	cr_expect_eq(base[0], guest_vring_base(netdev_rx_ring(d, 0)));
+	cr_expect_eq(base[1], guest_vring_base(netdev_tx_ring(d, 0)));
 	if (traffic_while_stopped) {
 		lan_build(frame, sizeof(frame), lan_mac(1), lan_mac(2), 1);
 		lan_send(&lan, 2, frame, sizeof(frame));

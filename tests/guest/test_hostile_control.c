@@ -539,7 +539,7 @@ Test(hostile_control, case_39_rings_stopped_under_traffic)
 		cr_assert_eq(netdev_stop(&h.vm, base), 0);
 		/* Consumed and returned are the same: nothing is in flight. */
 		cr_expect_eq(
-		    (uint16_t)base[1], netdev_tx_ring(&h.vm, 0)->used->idx);
+		    base[1], guest_vring_base(netdev_tx_ring(&h.vm, 0)));
 		netdev_reap_tx(&h.vm, 0);
 		cr_assert_eq(netdev_start(&h.vm), 0);
 		cr_assert_eq(netdev_drain_tx(&h.vm, 0, 2000), 0);
@@ -558,7 +558,9 @@ Test(hostile_control, case_40_reboot_without_disconnect)
 	/* Enabled, but nobody said where they are now. */
 	for (on.index = 0; on.index < 2; on.index++)
 		frontend_tell(&h.vm.fe, VU_SET_VRING_ENABLE, &on, 8, NULL, 0);
-	memset(netdev_rx_ring(&h.vm, 0)->desc, 0xff, 4096);
+	memset(guest_memory_at(
+		   &h.vm.mem, netdev_rx_ring(&h.vm, 0)->desc_gpa, 4096),
+	    0xff, 4096);
 	cr_assert_eq(frontend_sync(&h.vm.fe), 0);
 	hostile_finish(&h);
 }

@@ -1,25 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vring.h - the driver side of a split virtqueue (virtio 1.2, 2.7).
+ * vring.h - the driver side of a virtqueue, split or packed (virtio 1.2, 2.7
+ * and 2.8).
  *
- * desc, avail and used are the ring as it lies in guest memory: hostile tests
- * write what they like there.  A well-behaved driver uses the functions:
+ * The ring as it lies in guest memory is open: hostile tests write what they
+ * like there.  A well-behaved driver uses the functions, which are the same
+ * for both formats:
  *
  *	add ──► publish ──► kick        (buffers go to the device)
  *	reap or wait, then reap         (and come back)
  *
  *   driver                                     device
- *	desc[], avail->ring[i]
- *	(A) release avail->idx          ──►     acquire, reads entries
- *	(B) full fence, avail_event/flags       full fence, avail->idx
- *	acquire used->idx               ◄──     (C) release used->idx
- *	(D) used_event/flags, full fence        full fence, reads used_event
+ *	split: desc[], avail->ring[i], then
+ *	packed: all but the first new head's flags, then
+ *	(A) release avail->idx or flags ──►     acquire, reads entries
+ *	(B) full fence, the device's wish       its wish, full fence, looks
+ *	acquire used->idx or flags      ◄──     (C) release used->idx or flags
+ *	(D) the driver's wish, full fence       full fence, the driver's wish
  *
  * (B) and (D) are the store-load orderings without which a kick or a call is
- * lost (virtio 1.2, 2.7.13.4.1 and 2.7.14).
+ * lost (virtio 1.2, 2.7.13.4.1, 2.7.14 and 2.8.21.3.1).
  *
- * The three parts lie at the smallest alignments that 2.7 allows, and no
- * larger ones, so that a device which expects more of them is found out.
+ * The three parts lie at the smallest alignments that 2.7 and 2.8 allow, and
+ * no larger ones, so that a device which expects more of them is found out.
+ * For the same reason buffer ids of a packed ring are no positions in it, and
+ * are nonsense in all but the last descriptor of a chain (2.8.6).
  *
  * Life: init (allocates in guest memory), then use; restart() forgets what the
  * device had and begins anew; fini closes the descriptors.
@@ -49,42 +54,68 @@ struct guest_buf {
 /* What the driver remembers of a chain that the device has. */
 struct guest_chain {
 	uint64_t cookie;
-	uint16_t n; /* descriptors in the ring's table; 0: not in use */
+	uint16_t n;    /* descriptors of the ring; 0: not in use */
+	uint16_t next; /* packed: the next free id */
+};
+
+/* A place in a packed ring, with the wrap counter of the lap (2.8.1). */
+struct guest_place {
+	uint16_t at;
+	bool wrap;
 };
 
 struct guest_vring {
 	struct guest_memory *mem;
-	uint16_t size; /* descriptors, a power of two */
+	const struct guest_vring_format *format;
+	uint16_t size; /* descriptors; of a split ring a power of two */
 	bool event_idx;
-	uint64_t desc_gpa, avail_gpa, used_gpa;
+	uint64_t desc_gpa, avail_gpa, used_gpa; /* packed: both event areas */
+	int kick_fd, call_fd, err_fd;		/* eventfds, ours */
+
+	/* The ring itself; what the other format has is NULL. */
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
-	int kick_fd, call_fd, err_fd; /* eventfds, ours */
+	struct vring_packed_desc *packed;
+	struct vring_packed_desc_event *driver_event, *device_event;
 
-	uint16_t n_free, free_head; /* chained through desc[].next */
-	uint16_t next_avail;	    /* what publish() will write to idx */
-	uint16_t published;	    /* what it has written */
-	uint16_t kicked;	    /* up to where the device was told */
-	uint16_t next_used;	    /* of the next entry to reap */
-	struct guest_chain *chain;  /* by head */
-	uint64_t *indirect_gpa;	    /* a table for each head */
+	/* Counted in entries if split, in descriptors if packed. */
+	uint16_t next_avail; /* what publish() will have published */
+	uint16_t published;  /* what it has */
+	uint16_t kicked;     /* up to where the device was told */
+	uint16_t next_used;  /* split: of the next entry to reap */
+
+	/* Packed: where both go on, and the head that publish() shows. */
+	struct guest_place avail_at, used_at;
+	struct vring_packed_desc *first;
+	uint16_t first_flags;
+
+	uint16_t n_free;	   /* descriptors */
+	uint16_t free_head;	   /* split: through desc[].next; packed: id */
+	struct guest_chain *chain; /* by head, or by id */
+	uint64_t *indirect_gpa;	   /* a table for each head or id */
 	uint64_t n_kicks, n_calls;
-	uint64_t n_bad; /* entries of the used ring that made no sense */
+	uint64_t n_bad; /* what the device wrote and made no sense */
 };
 
 /* Makes a ring of @size descriptors in @mem that starts at entry @first of
- * both rings.  Returns 0 or -ENOMEM. */
+ * both rings; in a packed ring that is @first descriptors from the beginning
+ * of the first lap.  Returns 0 or -ENOMEM. */
 int guest_vring_init(struct guest_vring *r, struct guest_memory *mem,
-    uint16_t size, uint16_t first);
+    bool packed, uint16_t size, uint16_t first);
 void guest_vring_fini(struct guest_vring *r);
 
 /* Takes every buffer back and starts at entry @first, as after a reset. */
 void guest_vring_restart(struct guest_vring *r, uint16_t first);
 
+/* What SET_VRING_BASE is to say so that the device goes on behind the last
+ * chain that it returned, and what GET_VRING_BASE says of a device that has
+ * returned all it took (vhost-user, "Vring descriptor indices"). */
+uint32_t guest_vring_base(const struct guest_vring *r);
+
 /* Adds the chain b[0..n), as an indirect table if @indirect, under @cookie.
- * The device sees it after publish().  Returns the head's index, or -ENOSPC
- * when too few descriptors are free. */
+ * The device sees it after publish().  Returns the head's index or the
+ * buffer's id, or -ENOSPC when too few descriptors are free. */
 int guest_vring_add(struct guest_vring *r, const struct guest_buf b[],
     unsigned n, bool indirect, uint64_t cookie);
 
@@ -114,7 +145,7 @@ void guest_vring_disarm(struct guest_vring *r);
  * was up; a call that the device forgot ends like this as well. */
 bool guest_vring_wait(struct guest_vring *r, int timeout_ms);
 
-/* The event fields at the ends of the rings (virtio 1.2, 2.7.10). */
+/* The event fields at the ends of a split ring (virtio 1.2, 2.7.10). */
 static inline uint16_t *guest_vring_used_event(struct guest_vring *r)
 {
 	return &r->avail->ring[r->size];
