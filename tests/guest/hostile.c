@@ -74,6 +74,21 @@ void hostile_open(struct hostile *h, const struct netdev_config *config)
 	cr_assert(swd_await_state(&h->swd, "evil", "up"));
 }
 
+void hostile_begin(struct hostile *h, const struct netdev_config *config)
+{
+	uint8_t *p;
+
+	hostile_start(h);
+	hostile_open(h, config);
+	h->buf = guest_memory_alloc(&h->vm.mem, HOSTILE_BUF_SIZE, 64);
+	p = guest_memory_at(&h->vm.mem, h->buf, HOSTILE_BUF_SIZE);
+	cr_assert_not_null(p);
+	memset(p, 0, HOSTILE_BUF_SIZE);
+	memset(p + HOSTILE_HDR, 0xff, 6);
+	p[HOSTILE_HDR + 6] = 2;
+	p[HOSTILE_HDR + 7] = 1;
+}
+
 void hostile_connect(struct hostile *h)
 {
 	struct netdev_config c = {.socket = h->path};
@@ -231,6 +246,20 @@ void hostile_finish(struct hostile *h)
 	h->by = NULL;
 	cr_expect_eq(swd_stop(&h->swd), 0);
 	swd_fini(&h->swd);
+}
+
+void hostile_finish_dropped(struct hostile *h, const char *reason)
+{
+	hostile_await_drops(h, reason, 1);
+	cr_expect_eq(swd_drops(&h->swd, "evil", reason), 1);
+	hostile_expect_state(h, "up", NULL);
+	hostile_finish(h);
+}
+
+void hostile_finish_broken(struct hostile *h, const char *reason)
+{
+	hostile_expect_state(h, "broken", reason);
+	hostile_finish(h);
 }
 
 void hostile_abandon(struct hostile *h)

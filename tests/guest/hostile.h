@@ -22,12 +22,19 @@
 #include "tests/guest/netdev.h"
 #include "tests/guest/swd.h"
 
+enum {
+	HOSTILE_BUF_SIZE = 65536,
+	HOSTILE_HDR = 12,   /* bytes of the virtio-net header there ... */
+	HOSTILE_FRAME = 60, /* ... and of a frame behind it */
+};
+
 struct hostile {
 	struct swd swd;
 	struct bystander *by;
 	char path[108]; /* socket of port evil */
 	struct netdev vm;
-	bool open; /* vm is there */
+	bool open;    /* vm is there */
+	uint64_t buf; /* see hostile_begin() */
 	unsigned fds, maps;
 	uint64_t sunk; /* frames at the sink when it began */
 };
@@ -38,6 +45,10 @@ void hostile_start(struct hostile *h);
  * connection alone, nothing said yet. */
 void hostile_open(struct hostile *h, const struct netdev_config *config);
 void hostile_connect(struct hostile *h);
+
+/* Start and open, and h->buf is the gpa of HOSTILE_BUF_SIZE bytes that a frame
+ * may be sent from: zeroes but for a broadcast address behind the header. */
+void hostile_begin(struct hostile *h, const struct netdev_config *config);
 
 /* The machine goes away, and may come back by another open or connect. */
 void hostile_leave(struct hostile *h);
@@ -64,6 +75,10 @@ uint64_t hostile_sink(struct hostile *h);
 void hostile_provoke(struct hostile *h, unsigned pps);
 void hostile_stop_provoking(struct hostile *h);
 
+/* The usual ends.  Of all that was sent one frame is refused, for @reason, and
+ * the port goes on; or the port breaks. */
+void hostile_finish_dropped(struct hostile *h, const char *reason);
+void hostile_finish_broken(struct hostile *h, const char *reason);
 void hostile_finish(struct hostile *h);
 void hostile_abandon(struct hostile *h);
 
