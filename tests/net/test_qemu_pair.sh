@@ -3,11 +3,12 @@
 #
 # test_qemu_pair.sh - two real guests at a time talk through the switch
 #
-# Three pairs, because a virtio driver is a different program with each set of
+# Some pairs, because a virtio driver is a different program with each set of
 # features: an ordinary guest with one that has two queues, a guest without
-# mergeable buffers with one that knows only the legacy device, and two with
-# jumbo frames.  All of them hand each other large unsummed frames; then three
-# guests that differ in what they take do not.  Everyone has a port of its own
+# mergeable buffers with one that knows only the legacy device, two with jumbo
+# frames, and two whose rings are packed, with a third whose rings are split.
+# All of them hand each other large unsummed frames; then three guests that
+# differ in what they take do not.  Everyone has a port of its own
 # on the one bridge, so that the frames of the whole test are accounted for
 # together at the end.
 
@@ -135,6 +136,41 @@ guest_start vm6 "$T/vhost/vm6" addr=10.0.0.6/24 dev=host_mtu=9000
 pair vm5 5 vm6 6 "jumbo" 8972
 guest_stop vm5
 guest_stop vm6
+
+# Whether the rings of port $1 have format $2.
+ring_is() {
+	local format
+	format=$(swctl -j port show "$1" | jq -r '.[0].ring')
+	echo "$1: $format"
+	[ "$format" = "$2" ]
+}
+
+# Whether both guests answer TCP at 10.0.0.N of the other, of port vmN.
+streams_both_ways() {
+	pings "$1" "10.0.0.${2#vm}" && streams "$1" "10.0.0.${2#vm}" -n 8M &&
+		streams "$1" "10.0.0.${2#vm}" -n 8M -R
+}
+
+check "ports for packed rings" add_ports vm10 vm11
+check "a port for a split ring" swctl port add vm12 type vhost-user
+guest_start vm10 "$T/vhost/vm10" addr=10.0.0.10/24 dev=packed=on
+guest_start vm11 "$T/vhost/vm11" addr=10.0.0.11/24 \
+	dev=packed=on,event_idx=off,mrg_rxbuf=off
+guest_start vm12 "$T/vhost/vm12" addr=10.0.0.12/24
+pair vm10 10 vm11 11 packed 1472
+check "packed: the first guest's rings" ring_is vm10 packed
+check "packed: the second guest's rings" ring_is vm11 packed
+check "packed and split: the third guest boots" guest_wait vm12
+check "packed and split: its rings" ring_is vm12 split
+guest vm12 'iperf3 -s -D >/dev/null; sleep 0.3'
+check "packed and split: ping and TCP" streams_both_ways vm10 vm12
+check "packed and split: the same without an event index" \
+	streams_both_ways vm11 vm12
+check "packed and split: large frames pass untouched" untouched vm12
+for name in vm10 vm11 vm12; do
+	check "packed and split: no errors in $name" guest_no_errors $name
+	guest_stop $name
+done
 
 # What a guest leaves undone is its own business and may change at any moment.
 sets() {
