@@ -14,6 +14,8 @@
 
 enum {
 	RING_SIZE = 256,
+	OWN_SIZE =
+	    2 << 16, /* bytes of memory, at least, for a test's own use */
 	FRAME_MAX = 1522,
 	HDR_MAX = sizeof(struct virtio_net_hdr_mrg_rxbuf),
 	STATUS_DRIVER = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER,
@@ -63,13 +65,14 @@ static uint32_t slot_size(const struct netdev_config *c, unsigned i)
 	return c->rx_size + c->rx_parts * NETDEV_GAP;
 }
 
-/* Rings, slots, indirect tables, and as much again for a test's own use. */
+/* Rings, slots, indirect tables, and some for a test's own use. */
 static uint64_t region_size(const struct netdev_config *c)
 {
 	uint64_t table = GUEST_VRING_BUFS_MAX * sizeof(struct vring_desc);
 	uint64_t slots = slot_size(c, 0) + slot_size(c, 1) + 2 * table;
 	uint64_t all = (slots + 128) * c->ring_size * c->pairs;
-	uint64_t one = (all + all / 4) / c->regions + 16 * c->ring_size;
+	uint64_t own = all / 4 + OWN_SIZE;
+	uint64_t one = (all + own) / c->regions + 16 * c->ring_size;
 
 	return (one + 4 * GUEST_PAGE) & ~(uint64_t)(GUEST_PAGE - 1);
 }
