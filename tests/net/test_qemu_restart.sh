@@ -3,10 +3,10 @@
 #
 # test_qemu_restart.sh - guests outlive the switch
 #
-# Two guests keep pinging and keep a TCP connection open while swd is ended
-# with SIGTERM, then with SIGKILL, each time coming back with the saved
-# configuration.  QEMU reconnects within a second; what is asked is that the
-# guests notice nothing but that second.
+# Two guests, one with split rings and one with packed ones, keep pinging and
+# keep a TCP connection open while swd is ended with SIGTERM, then with SIGKILL,
+# each time coming back with the saved configuration.  QEMU reconnects within a
+# second; what is asked is that the guests notice nothing but that second.
 
 . "${0%/*}/lib.sh"
 . "${0%/*}/qemu.sh"
@@ -85,7 +85,7 @@ guest_prepare
 check "the switch starts" start_swd
 check "two ports are saved" add_ports
 guest_start vm1 "$T/vhost/vm1" addr=10.0.0.1/24
-guest_start vm2 "$T/vhost/vm2" addr=10.0.0.2/24
+guest_start vm2 "$T/vhost/vm2" addr=10.0.0.2/24 dev=packed=on
 check "two guests boot" both_ready
 check "they reach each other" reaches
 guest vm2 'iperf3 -s -D >/dev/null'
