@@ -110,6 +110,7 @@ void rebalance_look_close(struct rebalance_look *look)
 {
 	free(look->queue);
 	free(look->load);
+	*look = (struct rebalance_look){0};
 }
 
 static void tell(struct sw *sw, const struct bridge_port *bp, unsigned queue,
