@@ -18,6 +18,7 @@ struct newcomer {
 struct victim {
 	struct bucket *bucket;
 	unsigned i;
+	uint16_t port;
 	uint32_t weight;
 	int32_t age_s; /* negative: seen by a clock ahead of ours */
 	uint64_t key;
@@ -48,20 +49,25 @@ static void consider(const struct fdb *t, struct victim *best, struct bucket *b,
 
 		if (weight > best->weight ||
 		    (weight && weight == best->weight && age_s > best->age_s))
-			*best = (struct victim){b, i, weight, age_s, s.key};
+			*best =
+			    (struct victim){b, i, s.port, weight, age_s, s.key};
 	}
 }
 
-/* Whether no heavier victim need be looked for: who has more than the newcomer
- * and a good part of all is heavy enough, and whoever has more than half has
- * most. */
-static bool is_heavy(
-    const struct fdb *t, const struct victim *best, const struct newcomer *who)
+/* Remembers @port if it holds more than the one that seemed to hold most. */
+static void note_most(struct fdb *t, uint16_t port)
 {
-	uint32_t n = count_read(&t->count);
+	if (count_read(&t->port_count[port]) > table_most(t))
+		__atomic_store_n(&t->most_port, port, __ATOMIC_RELAXED);
+}
 
-	return best->weight > n / 2 ||
-	       (best->weight > n / PLACE_HEAVY && best->weight > who->rank + 1);
+/* Whether no heavier victim need be looked for: its port holds nearly as many
+ * as the one that seems to hold most. */
+static bool is_heavy(const struct fdb *t, const struct victim *best)
+{
+	uint32_t most = table_most(t);
+
+	return best->weight && best->weight >= most - most / PLACE_NEARLY;
 }
 
 static void consider_near(const struct fdb *t, struct victim *best,
@@ -69,7 +75,7 @@ static void consider_near(const struct fdb *t, struct victim *best,
 {
 	uint32_t at = (uint32_t)(p->bucket[0] - t->buckets);
 
-	for (unsigned k = 0; k < PLACE_REACH && !is_heavy(t, best, who); k++) {
+	for (unsigned k = 0; k < PLACE_REACH && !is_heavy(t, best); k++) {
 		struct bucket *b;
 
 		at = at + 1 < t->n_buckets ? at + 1 : 0;
@@ -156,7 +162,10 @@ static bool make_room(
 			consider(t, &best, p->bucket[w], p->ctl[w], who);
 	if (near)
 		consider_near(t, &best, p, who);
-	return best.weight && evict(t, p, &best);
+	if (!best.weight)
+		return false;
+	note_most(t, best.port);
+	return evict(t, p, &best);
 }
 
 bool place_slot(
@@ -171,6 +180,7 @@ bool place_slot(
 	unsigned w = preferred(p, who.is_static);
 	bool is_free = free_slot(p->ctl[w]) < BUCKET_SLOTS;
 
+	note_most(t, s.port);
 	if (!(is_free && count_reserve(&t->count, t->n_entries)) &&
 	    !make_room(t, p, is_free, &who)) {
 		if (!is_free || !who.is_static)

@@ -9,8 +9,10 @@
  * entries are out of anyone's reach.
  *
  * Within reach are the eight slots of the two buckets; when these have room
- * but the table as a whole is at its size, and nobody in them is heavy, also
- * the next PLACE_REACH buckets, so that what a newcomer costs is bounded.
+ * but the table as a whole is at its size, also the next PLACE_REACH buckets,
+ * so that what a newcomer costs is bounded.  The search ends with who holds
+ * nearly as many as the port that seems to hold most: in a table that is full
+ * of a flood, mostly in the first bucket.
  */
 #ifndef LEARNING_PLACE_H
 #define LEARNING_PLACE_H
@@ -19,8 +21,8 @@
 
 enum {
 	PLACE_REACH = 16,
-	PLACE_HEAVY = 8, /* who holds more than such a part of all is heavy */
-	PLACE_FIRST = 2, /* that go to the first bucket whatever the second */
+	PLACE_NEARLY = 8, /* nearly most: lacks no more than such a part */
+	PLACE_FIRST = 2,  /* that go to the first bucket whatever the second */
 };
 
 /* Puts @s, which is not in the table, into @p, which is held.  @rank is how

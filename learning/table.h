@@ -32,6 +32,7 @@ struct fdb {
 
 	/* Written by whoever adds or removes an entry. */
 	uint32_t count __attribute__((aligned(64)));
+	uint16_t most_port; /* when last seen, nobody held more than it */
 
 	/* Control's own: where the next sweep goes on. */
 	uint32_t sweep_at __attribute__((aligned(64)));
@@ -212,6 +213,13 @@ static inline void count_sub(uint32_t *counter, uint32_t n)
 static inline uint32_t count_read(const uint32_t *counter)
 {
 	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+/* The dynamic entries of the port that seems to hold most. */
+static inline uint32_t table_most(const struct fdb *t)
+{
+	return count_read(
+	    &t->port_count[__atomic_load_n(&t->most_port, __ATOMIC_RELAXED)]);
 }
 
 static inline void cpu_pause(void)

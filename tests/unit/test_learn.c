@@ -268,6 +268,29 @@ Test(learn, a_newcomer_is_learned_into_a_flooded_table)
 	fdb_close(fdb);
 }
 
+/* Who held most is flushed: what the table remembers of it must not make
+ * others give way. */
+Test(learn, a_flood_after_a_flood_spares_those_who_hold_few)
+{
+	enum { N = 1024, N_FEW = 200 };
+	const struct fdb_filter first = {30, FDB_NET_ANY, FDB_DYNAMIC};
+	struct fdb *fdb = fdb_open(N, NULL);
+	uint32_t n_known = 0;
+
+	for (uint32_t i = 0; i < 20 * N; i++)
+		learn(fdb, draw() & 0xfeffffffffffull, 30, plain, 0);
+	for (uint32_t i = 0; i < N_FEW; i++)
+		learn(fdb, key_of(i), 1, plain, 0);
+	fdb_flush(fdb, &first);
+	for (uint32_t i = 0; i < 20 * N; i++)
+		learn(fdb, draw() & 0xfeffffffffffull, 31, plain, 0);
+	for (uint32_t i = 0; i < N_FEW; i++)
+		n_known += fdb_lookup(fdb, key_of(i), 0) == 1;
+	cr_assert_eq(n_known, N_FEW);
+	cr_assert_geq(fdb_port_count(fdb, 31) + N_FEW + 3, N);
+	fdb_close(fdb);
+}
+
 Test(learn, two_floods_share_the_table_in_halves)
 {
 	enum { N = 4096 };
