@@ -154,10 +154,12 @@ uint32_t table_purge(
 	uint32_t n;
 
 	/* Most buckets have nothing to remove, and are not to be written. */
-	for (unsigned i = 0; i < BUCKET_SLOTS && ctl & BUCKET_TAGS; i++) {
-		struct slot s = bucket_read(b, i);
+	for (uint32_t left = bucket_taken(ctl); left && !any;
+	     left &= left - 1) {
+		struct slot s =
+		    bucket_read(b, (unsigned)__builtin_ctz(left) / 8);
 
-		any |= bucket_tag(ctl, i) && match(&s, arg);
+		any = match(&s, arg);
 	}
 	if (!any && !(ctl & BUCKET_LOCKED))
 		return 0;
