@@ -271,7 +271,7 @@ Test(workers, idle_as_they_are_told)
 	start(1);
 	cr_expect_leq(idle_ms("adaptive"), 30);
 	always = idle_ms("always");
-	cr_expect_geq(always, 200, "%ju ms", (uintmax_t)always);
+	cr_expect_geq(always, 100, "%ju ms", (uintmax_t)always);
 	cr_expect_leq(idle_ms("never"), 30);
 	lan_finish(&lan);
 }
