@@ -64,14 +64,15 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	struct virtq *vq = t->vq;
 	uint32_t want = vq->hdr_len + f->len;
 	unsigned k = t->n_used, n = 0;
-	struct virtq_return *r;
+	struct virtq_return *to;
 	struct gather g;
 
 	if (t->n_returns > RETURNS_MAX - GATHER_MAX)
 		return_all(t);
-	r = &t->returns[t->n_returns];
+	to = &t->returns[t->n_returns];
 	gather_init(&g);
 	do {
+		struct virtq_return r;
 		struct packed_desc d;
 		uint32_t before = g.len;
 		enum virtq_fault fault;
@@ -79,15 +80,16 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 		if (!fetch(t, k, &d))
 			return DROP_GUEST_RING_FULL;
 		fault = packed_gather(&g, vq, place_of(t, k), &d,
-		    VRING_DESC_F_WRITE, want, vq->size - k, &r[n]);
+		    VRING_DESC_F_WRITE, want, vq->size - k, &r);
 		if (fault) {
 			virtq_break(vq, fault);
 			return DROP_GUEST_RING_BROKEN;
 		}
 		if (g.full)
 			return DROP_GUEST_BUFFER_SMALL;
-		k += r[n].n_slots;
-		r[n++].len = g.len - before;
+		k += r.n_slots;
+		r.len = g.len - before;
+		to[n++] = r;
 	} while (g.len < want && vq->mergeable);
 	if (g.len < want)
 		return DROP_GUEST_BUFFER_SMALL;

@@ -346,6 +346,30 @@ Test(packed_tx, case_73_as_many_mergeable_buffers_as_allowed)
 	}
 }
 
+/* One frame more than there can be buffers for, where as many wait to be
+ * returned as may: what is found out about the last one is not kept. */
+Test(packed_tx, case_73_too_many_buffers_behind_a_full_batch)
+{
+	enum { LEN = 1000, FRAMES = BATCH_MAX / 2 };
+	struct packed *g = packed_open(1024);
+	struct source s;
+
+	source_init(&s, LEN, 4096);
+	g->vq->mergeable = true;
+	for (uint16_t i = 0; i < 2 * FRAMES; i++)
+		packed_put(g, BUFS + i * 0x400u, (LEN + HDR) / 2, i, W);
+	for (uint16_t i = 0; i <= GATHER_MAX; i++)
+		packed_put(g, BUFS + i, 1, ID, W);
+	send_n(g->r, &s, FRAMES + 1);
+	cr_assert_eq(g->r->counters.tx_packets, FRAMES);
+	cr_assert_eq(g->r->counters.drops[DROP_GUEST_BUFFER_SMALL], 1);
+	for (uint16_t i = 0; i < 2 * FRAMES; i++)
+		expect_back(g, 1, i, (LEN + HDR) / 2);
+	expect_none_back(g);
+	free(s.rest);
+	packed_close(g);
+}
+
 Test(packed_tx, case_52_avail_jump)
 {
 	for (uint32_t first = 5; first <= HDR; first += HDR - 5) {
