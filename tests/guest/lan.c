@@ -220,6 +220,19 @@ void lan_announce(struct lan *l, unsigned i)
 	    "the broadcast of vm%u does not reach all others", i);
 }
 
+void lan_both_ways(struct lan *l)
+{
+	static uint32_t seed;
+	uint8_t frame[99];
+
+	lan_build(frame, sizeof(frame), lan_mac(2), lan_mac(1), ++seed);
+	lan_send(l, 1, frame, sizeof(frame));
+	lan_expect(l, 2, frame, sizeof(frame));
+	lan_build(frame, sizeof(frame), lan_mac(1), lan_mac(2), ++seed);
+	lan_send(l, 2, frame, sizeof(frame));
+	lan_expect(l, 1, frame, sizeof(frame));
+}
+
 bool lan_knows(struct lan *l, const char *mac, unsigned vlan, unsigned i)
 {
 	char port[32], name[8];

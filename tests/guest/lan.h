@@ -98,6 +98,9 @@ unsigned lan_probe(
 /* Has machine @i's address learned, by a broadcast that the others take. */
 void lan_announce(struct lan *l, unsigned i);
 
+/* A frame each way between machines 1 and 2, known unicast or flooded. */
+void lan_both_ways(struct lan *l);
+
 /* Whether vm@i's port is where @mac was learned (@i 0: it is nowhere). */
 bool lan_knows(struct lan *l, const char *mac, unsigned vlan, unsigned i);
 

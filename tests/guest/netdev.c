@@ -170,6 +170,8 @@ static uint64_t wanted_features(const struct netdev *d)
 
 	if (d->packed)
 		all |= NETDEV_BIT(VIRTIO_F_RING_PACKED);
+	if (d->config.in_order)
+		all |= NETDEV_BIT(VIRTIO_F_IN_ORDER);
 	return all | d->config.offloads;
 }
 
@@ -196,9 +198,12 @@ int netdev_connect(struct netdev *d)
 	d->hdr_len = version_1 || d->mergeable
 			 ? sizeof(struct virtio_net_hdr_mrg_rxbuf)
 			 : sizeof(struct virtio_net_hdr);
-	for (unsigned i = 0; i < n_rings(d); i++)
-		d->q[i].ring.event_idx =
-		    frontend_has(&d->fe, VIRTIO_RING_F_EVENT_IDX);
+	for (unsigned i = 0; i < n_rings(d); i++) {
+		struct guest_vring *r = &d->q[i].ring;
+
+		r->event_idx = frontend_has(&d->fe, VIRTIO_RING_F_EVENT_IDX);
+		r->in_order = frontend_has(&d->fe, VIRTIO_F_IN_ORDER);
+	}
 	return err;
 }
 

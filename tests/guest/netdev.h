@@ -88,6 +88,7 @@ struct netdev_config {
 	bool listen;	/* the port is in the client role */
 	unsigned pairs; /* 0: 1 */
 	enum netdev_rings rings;
+	bool in_order;		   /* the device returns buffers in order */
 	unsigned ring_size;	   /* 0: 256 */
 	uint64_t without;	   /* of NETDEV_FEATURES */
 	uint64_t offloads;	   /* of NETDEV_SENDS and NETDEV_TAKES */

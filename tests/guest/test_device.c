@@ -7,10 +7,8 @@
  */
 #include <criterion/criterion.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "tests/guest/lan.h"
@@ -24,18 +22,9 @@ static void clean_up(void)
 
 TestSuite(device, .fini = clean_up, .timeout = 30);
 
-/* A frame each way between vm1 and vm2, known unicast or flooded. */
 static void both_ways(void)
 {
-	static uint32_t seed;
-	uint8_t frame[99];
-
-	lan_build(frame, sizeof(frame), lan_mac(2), lan_mac(1), ++seed);
-	lan_send(&lan, 1, frame, sizeof(frame));
-	lan_expect(&lan, 2, frame, sizeof(frame));
-	lan_build(frame, sizeof(frame), lan_mac(1), lan_mac(2), ++seed);
-	lan_send(&lan, 2, frame, sizeof(frame));
-	lan_expect(&lan, 1, frame, sizeof(frame));
+	lan_both_ways(&lan);
 }
 
 static void both_ways_and_finish(void)
@@ -66,7 +55,8 @@ Test(device, offers_what_the_tests_rely_on)
 {
 	const unsigned virtio[] = {VIRTIO_F_VERSION_1, VIRTIO_NET_F_MRG_RXBUF,
 	    VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX,
-	    VIRTIO_NET_F_MQ, VU_FEATURE_PROTOCOL};
+	    VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER, VIRTIO_NET_F_MQ,
+	    VU_FEATURE_PROTOCOL};
 	const unsigned protocol[] = {VU_PROTOCOL_MQ, VU_PROTOCOL_RARP,
 	    VU_PROTOCOL_REPLY_ACK, VU_PROTOCOL_NET_MTU, VU_PROTOCOL_STATUS,
 	    VU_PROTOCOL_CONFIGURE_MEM_SLOTS};
@@ -371,121 +361,6 @@ Test(device, reconnecting_leaks_nothing)
 	cr_expect_eq(swd_n_fds(&lan.swd), fds);
 	cr_expect_leq(swd_n_maps(&lan.swd), maps + 2);
 	both_ways_and_finish();
-}
-
-/* Another switch where there was one, with the guests on it that there were;
- * the first of them is the last to come back.  Rings are enabled before they
- * start, because a back end discards what is in one that is started and not
- * enabled (vhost-user, "Ring states"). */
-static void bring_back(void)
-{
-	cr_assert_eq(swd_respawn(&lan.swd), 0);
-	for (unsigned i = 2; i >= 1; i--) {
-		char name[8];
-
-		snprintf(name, sizeof(name), "vm%u", i);
-		cr_assert_eq(swd_do(&lan.swd, "port.add",
-				 "{'name':'%s','type':'vhost-user'}", name),
-		    0);
-		netdev_disconnect(&lan.vm[i]);
-		lan.before[i] = lan.vm[i].n_sent;
-		cr_assert_eq(netdev_connect(&lan.vm[i]), 0);
-		for (unsigned k = 0; k < 2; k++)
-			cr_assert_eq(frontend_tell_state(&lan.vm[i].fe,
-					 VU_SET_VRING_ENABLE, k, 1),
-			    0);
-		cr_assert_eq(netdev_start(&lan.vm[i]), 0);
-		cr_assert(swd_await_state(&lan.swd, name, "up"));
-	}
-}
-
-Test(device, guests_outlive_the_switch)
-{
-	lan_start(&lan, 2, NULL, NULL);
-	both_ways();
-	lan_settle(&lan);
-	swd_kill(&lan.swd);
-	bring_back();
-	both_ways_and_finish();
-}
-
-enum { BURST = 80 };
-
-/* Both guests have back all that they sent. */
-static void drain(void)
-{
-	for (unsigned i = 1; i <= 2; i++)
-		cr_assert_eq(netdev_drain_tx(&lan.vm[i], 0, LAN_WAIT_MS), 0);
-}
-
-/* Returns when no thread of the switch runs any more. */
-static void stop_switch(void)
-{
-	int status;
-
-	kill(lan.swd.pid, SIGSTOP);
-	cr_assert_eq(waitpid(lan.swd.pid, &status, WUNTRACED), lan.swd.pid);
-	cr_assert(WIFSTOPPED(status));
-}
-
-/* Queues frames of one length from vm1 to vm2, in chains of two and three. */
-static void send_burst(void)
-{
-	uint8_t frame[99];
-
-	for (unsigned k = 0; k < BURST; k++) {
-		const struct netdev_layout l = {.parts = 1 + k % 2};
-
-		lan_build(frame, sizeof(frame), lan_mac(2), lan_mac(1), k);
-		cr_assert_eq(netdev_queue_frame(
-				 &lan.vm[1], 0, frame, sizeof(frame), &l, NULL),
-		    0);
-	}
-	netdev_flush(&lan.vm[1], 0);
-}
-
-/* What a switch did not take before it was killed is there for the next. */
-Test(device, frames_in_the_ring_outlive_the_switch)
-{
-	uint8_t frame[99];
-
-	lan_start(&lan, 2, NULL, NULL);
-	for (unsigned i = 0; i < 3; i++) {
-		both_ways();
-		drain();
-		stop_switch();
-		send_burst();
-		swd_kill(&lan.swd);
-		bring_back();
-		lan.before[1] -= BURST; /* they are the new one's to count */
-		for (unsigned k = 0; k < BURST; k++) {
-			lan_build(
-			    frame, sizeof(frame), lan_mac(2), lan_mac(1), k);
-			lan_expect(&lan, 2, frame, sizeof(frame));
-		}
-		drain();
-	}
-	both_ways_and_finish();
-}
-
-/* Whatever a switch was at when it was killed, the next one finds its place in
- * the rings.  Frames that were on their way may be lost or come again. */
-Test(device, switch_killed_in_the_middle)
-{
-	lan_start(&lan, 2, NULL, NULL);
-	for (unsigned i = 0; i < 20; i++) {
-		both_ways();
-		drain();
-		send_burst();
-		nanosleep(&(struct timespec){.tv_nsec = i * 7000}, NULL);
-		swd_kill(&lan.swd);
-		bring_back();
-		drain();
-		lan_discard(&lan, 2);
-	}
-	for (unsigned i = 0; i < 20; i++)
-		both_ways();
-	lan_finish(&lan);
 }
 
 Test(device, reset_and_start_anew)

@@ -160,6 +160,17 @@ Test(forward, all_sizes_without_event_index)
 	    .without = NETDEV_BIT(VIRTIO_RING_F_EVENT_IDX)});
 }
 
+Test(forward, all_sizes_in_order)
+{
+	exchange_all(&(struct netdev_config){.in_order = true});
+}
+
+Test(forward, all_sizes_in_order_as_indices_wrap)
+{
+	exchange_all(&(struct netdev_config){
+	    .in_order = true, .ring_size = 64, .first_index = 65000});
+}
+
 Test(forward, all_sizes_without_anything)
 {
 	exchange_all(&(struct netdev_config){.without = ~UINT64_C(0)});
@@ -196,6 +207,23 @@ Test(forward, each_guest_by_its_own_features)
 	lan_announce(&lan, 1);
 	lan_announce(&lan, 2);
 	exchange(60, 1514, 7, 16);
+	lan_finish(&lan);
+}
+
+Test(forward, between_packed_and_split_rings)
+{
+	const struct netdev_config packed = {
+	    .rings = NETDEV_RINGS_PACKED, .ring_size = 100};
+	const struct netdev_config split = {
+	    .rings = NETDEV_RINGS_SPLIT, .in_order = true};
+
+	lan_start_empty(&lan, NULL);
+	lan_add(&lan, 1, &packed, NULL);
+	lan_add(&lan, 2, &split, NULL);
+	lan_announce(&lan, 1);
+	lan_announce(&lan, 2);
+	exchange(60, 1514, 3, 16);
+	lan_settle(&lan);
 	lan_finish(&lan);
 }
 

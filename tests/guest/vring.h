@@ -69,6 +69,7 @@ struct guest_vring {
 	const struct guest_vring_format *format;
 	uint16_t size; /* descriptors; of a split ring a power of two */
 	bool event_idx;
+	bool in_order; /* split: the device may return several as one (2.7.9) */
 	uint64_t desc_gpa, avail_gpa, used_gpa; /* packed: both event areas */
 	int kick_fd, call_fd, err_fd;		/* eventfds, ours */
 
@@ -80,10 +81,11 @@ struct guest_vring {
 	struct vring_packed_desc_event *driver_event, *device_event;
 
 	/* Counted in entries if split, in descriptors if packed. */
-	uint16_t next_avail; /* what publish() will have published */
-	uint16_t published;  /* what it has */
-	uint16_t kicked;     /* up to where the device was told */
-	uint16_t next_used;  /* split: of the next entry to reap */
+	uint16_t next_avail;	      /* what publish() will have published */
+	uint16_t published;	      /* what it has */
+	uint16_t kicked;	      /* up to where the device was told */
+	uint16_t next_used;	      /* split: of the next entry to reap */
+	struct vring_used_elem batch; /* in_order: what it is in; or NONE */
 
 	/* Packed: where both go on, and the head that publish() shows. */
 	struct guest_place avail_at, used_at;

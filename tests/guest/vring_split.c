@@ -30,6 +30,7 @@ static void split_restart(struct guest_vring *r, uint16_t first)
 	for (unsigned i = 0; i < r->size; i++)
 		r->desc[i] = (struct vring_desc){.next = (uint16_t)(i + 1)};
 	r->free_head = 0;
+	r->batch.id = GUEST_VRING_NONE;
 	r->avail->flags = 0;
 	r->used->flags = 0;
 	*guest_vring_used_event(r) = (uint16_t)(first - 1);
@@ -148,10 +149,30 @@ static void release(struct guest_vring *r, uint16_t head)
 	r->chain[head].n = 0;
 }
 
+/* The next chain that was added, which is the next that comes back; what the
+ * device has written for a batch says which is its last one. */
+static struct vring_used_elem take_in_order(struct guest_vring *r)
+{
+	uint16_t at = r->next_used++ & (r->size - 1);
+	struct vring_used_elem e = {.id = r->avail->ring[at]};
+
+	if (r->batch.id == GUEST_VRING_NONE)
+		r->batch = r->used->ring[at];
+	if (e.id == r->batch.id) {
+		e = r->batch;
+		r->batch.id = GUEST_VRING_NONE;
+	}
+	return e;
+}
+
+static struct vring_used_elem take_any(struct guest_vring *r)
+{
+	return r->used->ring[r->next_used++ & (r->size - 1)];
+}
+
 static bool split_reap(struct guest_vring *r, uint64_t *cookie, uint32_t *len)
 {
-	struct vring_used_elem e =
-	    r->used->ring[r->next_used++ & (r->size - 1)];
+	struct vring_used_elem e = r->in_order ? take_in_order(r) : take_any(r);
 
 	if (e.id >= r->size || !r->chain[e.id].n) {
 		r->n_bad++;
