@@ -17,7 +17,7 @@
 enum {
 	QUANTUM_US = 5, /* most batches are shorter: few rounds leave one out */
 	/* A batch that took longer was interrupted, which is not its fault. */
-	BATCH_US_MAX = 200,
+	BATCH_US_MAX = 500,
 };
 
 void worker_poll(struct worker *w, struct poll *p, uint64_t now)

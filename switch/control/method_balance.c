@@ -66,8 +66,9 @@ static struct json_object *show_queue(
 	record_fraction(o, "busy", fraction(look, load->load));
 	record_uint(
 	    o, "cycles_per_frame", q->frames ? load->load / q->frames : 0);
-	record_bool(o, "moved", q->pinned);
-	record_uint(o, "to", load->to);
+	record_bool(o, "pinned", q->pinned);
+	if (load->to != load->worker)
+		record_uint(o, "to", load->to);
 	return o;
 }
 

@@ -276,6 +276,70 @@ Test(workers, idle_as_they_are_told)
 	lan_finish(&lan);
 }
 
+/* How busy @port kept worker 0, of what `worker balance` answers. */
+static double busy(struct json_object *all, const char *port)
+{
+	struct json_object *queues, *v;
+	double busy = 0;
+
+	json_object_object_get_ex(
+	    json_object_array_get_idx(all, 1), "queues", &queues);
+	for (size_t i = 0; i < json_object_array_length(queues); i++) {
+		struct json_object *q = json_object_array_get_idx(queues, i);
+
+		json_object_object_get_ex(q, "port", &v);
+		if (strcmp(json_object_get_string(v), port) != 0)
+			continue;
+		json_object_object_get_ex(q, "busy", &v);
+		busy = json_object_get_double(v);
+	}
+	return busy;
+}
+
+/* For how much of 0.3 s worker 0 served "cheap", of what it served both. */
+static double share_of_cheap(void)
+{
+	struct json_object *all;
+	double cheap, dear;
+
+	json_object_put(swd_call(&lan.swd, "worker.balance", "{}"));
+	usleep(300000);
+	all = swd_call(&lan.swd, "worker.balance", "{}");
+	cr_assert_not_null(all);
+	cheap = busy(all, "cheap");
+	dear = busy(all, "dear");
+	json_object_put(all);
+	return cheap / (cheap + dear);
+}
+
+/* What "dear" floods goes to 30 ports, what "cheap" does to one. */
+Test(workers, share_their_time_equally_whatever_a_batch_costs)
+{
+	static const char *const options[] = {"-w", "0", NULL};
+	double share = 0;
+
+	lan_start_empty(&lan, options);
+	cr_assert_eq(swd_do(&lan.swd, "bridge.add", "{'name':'br1'}"), 0);
+	for (unsigned i = 0; i < 31; i++)
+		cr_assert_eq(swd_do(&lan.swd, "port.add",
+				 "{'name':'p%u','type':'null','bridge':'br%u'}",
+				 i, i > 0),
+		    0);
+	cr_assert_eq(swd_do(&lan.swd, "port.add",
+			 "{'name':'cheap','type':'null','bridge':'br0',"
+			 "'generate':900000000}"),
+	    0);
+	cr_assert_eq(swd_do(&lan.swd, "port.add",
+			 "{'name':'dear','type':'null','bridge':'br1',"
+			 "'generate':900000000}"),
+	    0);
+	/* Others on this processor distort it: one look of some is right. */
+	for (unsigned i = 0; i < 20 && (share < 0.45 || share > 0.55); i++)
+		share = share_of_cheap();
+	cr_expect_float_eq(share, 0.5, 0.05, "%.2f", share);
+	lan_finish(&lan);
+}
+
 /* Four ports that send more than a worker can forward. */
 static void load_worker_0(void)
 {

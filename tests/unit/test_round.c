@@ -48,9 +48,9 @@ static unsigned load_rx(
 	while ((now = clock_cycles()) - begin < l->cost)
 		;
 	/* What somebody else on this processor took does not count. */
-	l->spent += now - begin < 200 * w->cycles_per_us
+	l->spent += now - begin < 500 * w->cycles_per_us
 			? now - begin
-			: 200 * w->cycles_per_us;
+			: 500 * w->cycles_per_us;
 	l->served++;
 	return 1;
 }
