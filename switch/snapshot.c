@@ -202,10 +202,12 @@ static bool find_shared_queues(struct snapshot *snap)
 	return true;
 }
 
-static void rank_workers(struct snapshot *snap, const struct sw *sw)
+/* Workers that serve nothing send nothing: no transmit queue is kept for
+ * them. */
+static void rank_workers(struct snapshot *snap)
 {
 	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
-		if (sw->worker[id])
+		if (snap->worker[id].n_polls)
 			snap->worker[id].rank = snap->n_workers++;
 }
 
@@ -225,7 +227,6 @@ struct snapshot *snapshot_build(struct sw *sw, bool paused)
 	if (!snap)
 		return NULL;
 	snap->generation = ++generation;
-	rank_workers(snap, sw);
 	for (unsigned no = 0; no < SWITCH_PORTS_MAX; no++)
 		if (sw->port[no])
 			snap->n_ports = no + 1;
@@ -238,6 +239,7 @@ struct snapshot *snapshot_build(struct sw *sw, bool paused)
 			picture_port(snap, no, sw->port[no], paused);
 	if (!deal_polls(snap, sw))
 		goto free_snap;
+	rank_workers(snap);
 	if (snap->n_workers > 1 && !find_shared_queues(snap))
 		goto free_snap;
 	return snap;
@@ -281,10 +283,20 @@ static bool same_writers(
 	       !memcmp(a->tx, b->tx, a->n_tx);
 }
 
+/* Ranks say who sends by which queue; where nobody serves nobody sends. */
+static bool same_ranks(const struct snapshot *a, const struct snapshot *b)
+{
+	if (!a->n_workers || !b->n_workers)
+		return true;
+	for (unsigned id = 0; id < SWITCH_WORKERS_MAX; id++)
+		if (!a->worker[id].n_polls != !b->worker[id].n_polls)
+			return false;
+	return true;
+}
+
 bool snapshot_compatible(const struct snapshot *a, const struct snapshot *b)
 {
-	/* The ranks say who sends by which queue. */
-	if (a->n_workers != b->n_workers)
+	if (!same_ranks(a, b))
 		return false;
 	for (unsigned no = 0; no < a->n_ports && no < b->n_ports; no++) {
 		const struct snapshot_port *x = &a->port[no], *y = &b->port[no];

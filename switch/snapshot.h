@@ -64,7 +64,7 @@ struct poll {
 };
 
 struct snapshot_worker {
-	unsigned rank; /* among the workers there are */
+	unsigned rank; /* among those that serve queues */
 	unsigned n_polls;
 	struct poll *poll;
 	/* The worker's: indices of those that are not armed, in no order. */
@@ -75,7 +75,7 @@ struct snapshot_worker {
 struct snapshot {
 	uint64_t generation; /* unique, > 0 */
 	unsigned n_ports;    /* highest port number + 1 */
-	unsigned n_workers;
+	unsigned n_workers;  /* that serve queues */
 	struct snapshot_port *port;
 	struct snapshot_bridge *bridge[SWITCH_BRIDGES_MAX];
 	struct vlan_set *vlans;
@@ -102,7 +102,7 @@ static inline unsigned snapshot_tx_queue(const struct snapshot *snap,
 {
 	unsigned n = snap->n_workers, own;
 
-	if (n == 1 || p->n_tx < n)
+	if (n <= 1 || p->n_tx < n)
 		return p->tx[q < p->n_tx ? q : q % p->n_tx];
 	own = (p->n_tx - rank + n - 1) / n;
 	return p->tx[rank + q / n % own * n];

@@ -177,19 +177,43 @@ Test(snapshot, who_polls_a_card_also_flushes_it)
 	snapshot_free(snap);
 }
 
-Test(snapshot, another_number_of_workers_makes_a_pause_necessary)
+Test(snapshot, a_worker_s_first_queue_makes_a_pause_necessary)
 {
-	struct snapshot *before, *after;
+	struct snapshot *before, *idle, *after;
 
 	add_workers(1);
 	add_port(0, 2);
 	add_port(1, 2);
 	before = build();
 	add_workers(2);
+	idle = build();
+	cr_expect(snapshot_compatible(before, idle));
+	add_port(2, 1);
 	after = build();
-	cr_expect_not(snapshot_compatible(before, after));
+	cr_assert_eq(after->port[2].owner[0], 1);
+	cr_expect_not(snapshot_compatible(idle, after));
 	snapshot_free(before);
+	snapshot_free(idle);
 	snapshot_free(after);
+}
+
+Test(snapshot, idle_workers_keep_no_transmit_queues)
+{
+	struct snapshot *snap;
+
+	add_workers(8);
+	add_port(0, 4)->worker_of[0] = 2;
+	for (unsigned q = 1; q < 4; q++)
+		sw->port[0]->worker_of[q] = 2;
+	add_port(1, 1)->worker_of[0] = 6;
+	add_port(2, 1)->worker_of[0] = 2;
+	snap = build();
+	cr_assert_eq(snap->n_workers, 2);
+	cr_expect_eq(snap->port[0].tx_shared, 0);
+	cr_expect_neq(
+	    snapshot_tx_queue(snap, &snap->port[0], snap->worker[2].rank, 0),
+	    snapshot_tx_queue(snap, &snap->port[0], snap->worker[6].rank, 0));
+	snapshot_free(snap);
 }
 
 Test(snapshot, a_moved_queue_makes_a_pause_necessary)

@@ -170,7 +170,7 @@ Test(tx_queue, of_random_switches)
 		for (unsigned no = 0; no < snap->n_ports; no++) {
 			const struct snapshot_port *to = &snap->port[no];
 
-			if (!to->port || !to->n_tx)
+			if (!to->port || !to->n_tx || !snap->n_workers)
 				continue;
 			check_queues(snap, to);
 			if (snap->n_workers > 1)
