@@ -27,7 +27,7 @@ void packed_init(struct ring *r)
 }
 
 /* The buffers that one used descriptor returns: with IN_ORDER also those
- * before the one that it names (2.8.9 via 2.7.9: "in-order use"). */
+ * before the one that it names (2.8.8). */
 static unsigned returned_by(
     struct ring *r, const struct vring_packed_desc *d, uint32_t place)
 {
@@ -45,22 +45,26 @@ static unsigned returned_by(
 	return r->fault ? 0 : n;
 }
 
+static bool is_used(const struct ring *r, uint32_t place)
+{
+	uint16_t flags = __atomic_load_n(
+	    &r->packed.desc[place & r->mask].flags, __ATOMIC_ACQUIRE);
+
+	return (flags & (AVAIL | USED)) ==
+	       (wrap_of(r, place) ? AVAIL | USED : 0);
+}
+
 unsigned packed_take(struct ring *r, uint32_t len[], unsigned max)
 {
 	uint32_t place = r->taken, end = place + max;
 
 	if ((int32_t)(r->given - end) < 0)
 		end = r->given;
-	while ((int32_t)(end - place) > 0) {
+	while ((int32_t)(end - place) > 0 && is_used(r, place)) {
 		const struct vring_packed_desc *d =
 		    &r->packed.desc[place & r->mask];
-		uint16_t flags = __atomic_load_n(&d->flags, __ATOMIC_ACQUIRE);
-		unsigned n;
+		unsigned n = returned_by(r, d, place);
 
-		if ((flags & (AVAIL | USED)) !=
-		    (wrap_of(r, place) ? AVAIL | USED : 0))
-			break;
-		n = returned_by(r, d, place);
 		if (!n)
 			break;
 		if (r->receives && d->len > r->offered)

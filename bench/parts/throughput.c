@@ -11,7 +11,7 @@
 enum { DRAIN_MS = 200 };
 
 struct reading {
-	uint64_t cycles, received, waited;
+	uint64_t cycles, received, waited, busy;
 };
 
 static struct reading take_reading(
@@ -19,7 +19,8 @@ static struct reading take_reading(
 {
 	return (struct reading){.waited = waited_ns(run->switch_pid),
 	    .cycles = clock_cycles(),
-	    .received = traffic_received(t)};
+	    .received = traffic_received(t),
+	    .busy = t->busy_cycles};
 }
 
 static long long offered(const struct traffic *t)
@@ -38,14 +39,21 @@ static uint64_t kicks(const struct traffic *t)
 	return n;
 }
 
-static void print_readable(const struct traffic *t, double mpps, double waited)
+static void print_readable(const struct traffic *t, double mpps, double waited,
+    const struct reading *begin, const struct reading *end)
 {
+	double busy = (double)(end->busy - begin->busy);
+
 	printf("received  %.3f Mpps, %.2f Gbit/s\n", mpps,
 	    mpps * t->card.tx_len * 8 / 1000);
 	printf("lost      %lld of %lld (%lu refused by full rings)\n",
 	    offered(t) - (long long)traffic_received(t), offered(t),
 	    (unsigned long)traffic_refused(t));
 	printf("waited    %.1f %% of a cpu\n", waited);
+	printf("guests    %.1f cycles for a frame sent and received, %.0f %% "
+	       "busy\n",
+	    busy / (double)(end->received - begin->received),
+	    busy * 100 / (double)(end->cycles - begin->cycles));
 	printf("kicks     %lu\n", (unsigned long)kicks(t));
 	printf(
 	    "memory    %s pages\n", t->host[0].card.huge ? "huge" : "ordinary");
@@ -64,7 +72,7 @@ static void print(const struct traffic *t, const struct run *run,
 	double waited = (double)(end->waited - begin->waited) / us / 10;
 
 	if (run->readable)
-		print_readable(t, mpps, waited);
+		print_readable(t, mpps, waited, begin, end);
 	else
 		printf("%.3f %lld %.1f\n", mpps,
 		    offered(t) - (long long)traffic_received(t), waited);

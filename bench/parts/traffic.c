@@ -6,7 +6,7 @@
  * send what may be sent, and ring the bell if the switch wants it; all in
  * batches, so that a line that the switch writes is read as seldom as it can.
  */
-#include <stdlib.h>
+#include <string.h>
 
 #include "bench/parts/frames.h"
 #include "bench/parts/traffic.h"
@@ -81,13 +81,14 @@ static void expect_single(struct ring *rx, uint32_t place, unsigned n)
 		rx->fault = "a frame that fits one buffer is said to have more";
 }
 
-static void receive(struct traffic *t, struct host *host, struct ring *rx)
+static void receive(struct traffic *t, struct host *host, unsigned q)
 {
+	struct ring *rx = &host->card.rx[q];
 	uint32_t len[RING_BATCH_MAX], place = rx->taken;
 	bool looks = t->config.look != TRAFFIC_NO_LOOK;
-	unsigned n = ring_take(rx, looks ? len : NULL, t->config.most);
-	unsigned idle;
+	unsigned n, idle;
 
+	n = ring_take(rx, looks ? len : NULL, t->config.most);
 	if (n && host->card.config.mergeable)
 		expect_single(rx, place, n);
 	if (looks)
@@ -213,18 +214,32 @@ void traffic_turn(struct traffic *t, unsigned g, unsigned q)
 {
 	struct host *host = &t->host[g];
 
-	receive(t, host, &host->card.rx[q]);
+	receive(t, host, q);
 	if (host->n_to && !t->stopped)
 		send(t, host, q);
 	ring_kick(&host->card.rx[q]);
 	ring_kick(&host->card.tx[q]);
 }
 
+static uint64_t moved(const struct host *host)
+{
+	return host->sent + host->received;
+}
+
 void traffic_step(struct traffic *t)
 {
+	uint64_t then = clock_cycles(), now;
+
 	for (unsigned g = 0; g < t->n; g++)
-		for (unsigned q = 0; q < t->card.pairs; q++)
+		for (unsigned q = 0; q < t->card.pairs; q++) {
+			uint64_t was = moved(&t->host[g]);
+
 			traffic_turn(t, g, q);
+			now = clock_cycles();
+			if (moved(&t->host[g]) != was)
+				t->busy_cycles += now - then;
+			then = now;
+		}
 }
 
 /* Without this a windowed sender whose frames were lost would wait for them for

@@ -81,10 +81,11 @@ struct traffic {
 	double lane_rate;  /* frames a cycle that a lane sends */
 	uint64_t paced_at; /* when the pace began */
 	uint64_t paced[GUESTS_MAX][CARD_PAIRS_MAX]; /* sent or refused since */
-	uint64_t misplaced; /* verify: of nobody, or for somebody else */
-	uint64_t late;	    /* verify: behind one sent after it */
-	uint64_t damaged;   /* verify: not as it was sent */
-	uint64_t payload;   /* what was read, so that it is */
+	uint64_t busy_cycles; /* of turns in which a frame moved */
+	uint64_t misplaced;   /* verify: of nobody, or for somebody else */
+	uint64_t late;	      /* verify: behind one sent after it */
+	uint64_t damaged;     /* verify: not as it was sent */
+	uint64_t payload;     /* what was read, so that it is */
 };
 
 /* Connects socket[0..n), makes every address known, lays out all frames. */
