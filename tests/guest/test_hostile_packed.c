@@ -114,6 +114,29 @@ Test(hostile_packed, buffer_id_is_the_drivers_own)
 	hostile_finish(&h);
 }
 
+/* A chain that goes on where the driver has made nothing available. */
+Test(hostile_packed, case_52_chain_past_what_is_available)
+{
+	post(h.buf, HDR, NEXT);
+	hostile_finish_broken(&h, "avail_jump");
+}
+
+Test(hostile_packed, case_52_long_chain_past_what_is_available)
+{
+	for (unsigned i = 1; i < 100; i++)
+		put(tx, i, h.buf, 1, NEXT);
+	post(h.buf, HDR, NEXT);
+	hostile_finish_broken(&h, "avail_jump");
+}
+
+Test(hostile_rx_packed, case_52_receive_chain_past_what_is_available)
+{
+	put(rx, 0, h.buf, HDR, WRITE | NEXT);
+	show(rx);
+	provoke_until_broken("avail_jump");
+	hostile_finish(&h);
+}
+
 Test(hostile_packed, case_57_chain_without_end)
 {
 	for (unsigned i = 0; i < SIZE; i++)
