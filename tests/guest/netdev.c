@@ -207,6 +207,12 @@ int netdev_connect(struct netdev *d)
 	return err;
 }
 
+/* Where the front end says that ring @r goes on. */
+static uint32_t base_of(const struct netdev *d, const struct guest_vring *r)
+{
+	return d->config.stale_base ? r->first_base : guest_vring_base(r);
+}
+
 /* Describes ring @i to the back end and hands it the eventfds. */
 static int start_ring(struct netdev *d, unsigned i)
 {
@@ -222,7 +228,7 @@ static int start_ring(struct netdev *d, unsigned i)
 
 	if (!err)
 		err = frontend_tell_state(
-		    &d->fe, VU_SET_VRING_BASE, i, guest_vring_base(r));
+		    &d->fe, VU_SET_VRING_BASE, i, base_of(d, r));
 	if (!err)
 		err = frontend_tell(
 		    &d->fe, VU_SET_VRING_ADDR, &addr, sizeof(addr), NULL, 0);

@@ -103,6 +103,8 @@ struct netdev_config {
 	int memory_flags;     /* enum guest_memory_flag */
 	uint16_t mtu;	      /* to announce by NET_SET_MTU; 0: do not */
 	uint16_t first_index; /* of the rings, see guest_vring_init() */
+	bool stale_base;      /* say where rings began whenever they start, as
+			       * QEMU does of packed ones that it lost */
 	bool fast;	      /* benchmarks: no pattern in receive slots */
 };
 

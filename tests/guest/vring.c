@@ -83,6 +83,7 @@ void guest_vring_restart(struct guest_vring *r, uint16_t first)
 	r->n_free = r->size;
 	r->next_avail = r->published = r->kicked = r->next_used = first;
 	r->format->restart(r, first);
+	r->first_base = guest_vring_base(r);
 }
 
 uint32_t guest_vring_base(const struct guest_vring *r)

@@ -92,6 +92,7 @@ struct guest_vring {
 	struct vring_packed_desc *first;
 	uint16_t first_flags;
 
+	uint32_t first_base;	   /* what base() said at the last restart */
 	uint16_t n_free;	   /* descriptors */
 	uint16_t free_head;	   /* split: through desc[].next; packed: id */
 	struct guest_chain *chain; /* by head, or by id */
