@@ -80,6 +80,7 @@ static void picture_port(
 	    .tx_lock = bp->tx_lock,
 	    .state = bp->queue,
 	};
+	memset(sp->tx_writer, TX_WRITER_NONE, sizeof(sp->tx_writer));
 	list_owners(sp, bp, paused);
 	list_tx_queues(sp, bp->port->tx_live);
 	sp->up = bp->port->admin_up && sp->n_tx;
@@ -162,13 +163,23 @@ static void add_flushers(
 			writers[q] |= 1ull << sp->owner[q];
 }
 
+static void note_writers(struct snapshot_port *sp, unsigned q, uint64_t writers)
+{
+	if (writers & (writers - 1)) {
+		sp->tx_shared |= 1ull << q;
+		sp->tx_writer[q] = TX_WRITER_SEVERAL;
+	} else if (writers) {
+		sp->tx_writer[q] = (int8_t)__builtin_ctzll(writers);
+	}
+}
+
 static void find_shared_queues_of(
     const struct snapshot *snap, struct snapshot_port *sp, struct reach *r)
 {
 	uint64_t writers[PORT_QUEUES_MAX] = {0};
 
 	reach_add(r, sp, -1); /* nobody sends to himself */
-	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+	for (unsigned q = 0; sp->n_tx && q < PORT_QUEUES_MAX; q++)
 		for (unsigned id = 0; r->sum[q] && id < SWITCH_WORKERS_MAX;
 		     id++)
 			if (r->n[q][id])
@@ -176,8 +187,7 @@ static void find_shared_queues_of(
 				    snap->worker[id].rank, q)] |= 1ull << id;
 	add_flushers(sp, writers);
 	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
-		if (writers[q] & (writers[q] - 1))
-			sp->tx_shared |= 1ull << q;
+		note_writers(sp, q, writers[q]);
 	reach_add(r, sp, 1);
 }
 
@@ -194,9 +204,8 @@ static bool find_shared_queues(struct snapshot *snap)
 		for (unsigned k = 0; sb && k < sb->n_ports; k++)
 			reach_add(r, &snap->port[sb->port[k]], 1);
 		for (unsigned k = 0; sb && k < sb->n_ports; k++)
-			if (snap->port[sb->port[k]].n_tx)
-				find_shared_queues_of(
-				    snap, &snap->port[sb->port[k]], r);
+			find_shared_queues_of(
+			    snap, &snap->port[sb->port[k]], r);
 	}
 	free(r);
 	return true;
@@ -273,14 +282,17 @@ static bool same_owners(
 	return true;
 }
 
+/* No transmit queue that is written without a lock passes from one worker
+ * straight to another. */
 static bool same_writers(
     const struct snapshot_port *a, const struct snapshot_port *b)
 {
-	/* Without queues on one side nobody writes there. */
-	if (!a->n_tx || !b->n_tx)
-		return true;
-	return a->tx_shared == b->tx_shared && a->n_tx == b->n_tx &&
-	       !memcmp(a->tx, b->tx, a->n_tx);
+	for (unsigned q = 0; q < PORT_QUEUES_MAX; q++)
+		if (a->tx_writer[q] != TX_WRITER_NONE &&
+		    b->tx_writer[q] != TX_WRITER_NONE &&
+		    a->tx_writer[q] != b->tx_writer[q])
+			return false;
+	return true;
 }
 
 /* Ranks say who sends by which queue; where nobody serves nobody sends. */

@@ -22,6 +22,9 @@
 
 struct snapshot_bridge;
 
+/* Who reaches a transmit queue, if several workers serve queues. */
+enum tx_writer { TX_WRITER_NONE = -1, TX_WRITER_SEVERAL = -2 };
+
 /* A port, reduced to what the packet path asks about it. */
 struct snapshot_port {
 	struct port *port; /* NULL: no port of this number */
@@ -41,6 +44,7 @@ struct snapshot_port {
 	int8_t owner[PORT_QUEUES_MAX]; /* worker of receive queue q; -1: none */
 	uint8_t n_tx;		       /* live transmit queues */
 	uint8_t tx[PORT_QUEUES_MAX];
+	int8_t tx_writer[PORT_QUEUES_MAX]; /* enum tx_writer, or who */
 	uint64_t tx_shared;	     /* bit q: several workers reach queue q */
 	pthread_spinlock_t *tx_lock; /* of queue q, taken if tx_shared */
 

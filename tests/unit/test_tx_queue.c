@@ -184,6 +184,91 @@ Test(tx_queue, of_random_switches)
 	cr_assert(shared > ROUNDS / 10 && own > ROUNDS / 10);
 }
 
+/* One of the things that happen to a switch. */
+static void change_switch(void)
+{
+	port_no no = (port_no)(rand() % PORTS_MAX);
+	struct bridge_port *bp = sw->port[no];
+	unsigned n = 0;
+
+	while (sw->worker[n])
+		n++;
+	switch (rand() % 5) {
+	case 0:
+		set_workers(n + 1);
+		break;
+	case 1:
+		if (bp)
+			bp->port->admin_up = !bp->port->admin_up;
+		break;
+	case 2:
+		if (bp)
+			bp->port->rx_live = bp->port->tx_live =
+			    (uint64_t)rand() & 0xff;
+		break;
+	case 3:
+		if (bp)
+			placement_put(
+			    bp, (unsigned)rand() % 9, (unsigned)rand() % n);
+		break;
+	case 4:
+		if (!bp)
+			add_port(no, 1 + (unsigned)rand() % 9);
+		break;
+	}
+	placement_fill(sw);
+}
+
+/* While some workers still follow @a and others @b already. */
+static void check_side_by_side(
+    const struct snapshot *a, const struct snapshot *b)
+{
+	for (unsigned no = 0; no < a->n_ports && no < b->n_ports; no++) {
+		const struct snapshot_port *x = &a->port[no], *y = &b->port[no];
+
+		if (!x->port || x->port != y->port)
+			continue;
+		for (unsigned q = 0; q < PORT_QUEUES_MAX; q++) {
+			uint64_t writers =
+			    writers_of(a, x, q) | writers_of(b, y, q);
+
+			cr_assert(x->owner[q] < 0 || y->owner[q] < 0 ||
+				  x->owner[q] == y->owner[q]);
+			if (!(writers & (writers - 1)))
+				continue;
+			cr_assert(
+			    !writers_of(a, x, q) || x->tx_shared >> q & 1);
+			cr_assert(
+			    !writers_of(b, y, q) || y->tx_shared >> q & 1);
+		}
+	}
+}
+
+Test(tx_queue, of_snapshots_that_need_no_pause)
+{
+	unsigned n_compatible = 0;
+
+	srand(4);
+	sw->bridge[0] = &bridges[0];
+	sw->bridge[1] = &bridges[1];
+	for (unsigned i = 0; i < 3 * ROUNDS; i++) {
+		struct snapshot *a, *b;
+
+		make_switch();
+		a = snapshot_build(sw, false);
+		change_switch();
+		b = snapshot_build(sw, false);
+		if (snapshot_compatible(a, b)) {
+			check_side_by_side(a, b);
+			n_compatible++;
+		}
+		snapshot_free(a);
+		snapshot_free(b);
+		remove_ports();
+	}
+	cr_assert_gt(n_compatible, ROUNDS / 3);
+}
+
 /* A card and a guest with as many queues as there are workers: in by i, out by
  * i, whoever they are. */
 Test(tx_queue, partitioned_ports_meet_nobody_else)
