@@ -142,7 +142,8 @@ struct port_ops {
 	 * edge-triggered and never read; -1: this queue can only be polled. */
 	int (*wake_fd)(struct port *port, unsigned q);
 
-	/* It is readable as long as @q has work and no longer, armed or not. */
+	/* wake_fd is readable while @q has work, armed or not, and no longer:
+	 * what is looked at once for each arming suffices. */
 	bool wakes_always;
 };
 
