@@ -8,8 +8,8 @@
  * worker (NetSlices).  Queues of smaller ports go where there are fewest.  On
  * a machine with several NUMA nodes only the workers on the node of the port's
  * device count, if there are any.  A queue stays where it is until its worker
- * goes or it is moved, by hand or by what it costs (rebalance.h); one that is moved while it is not live begins
- * where it was moved to.
+ * goes or it is moved, by hand or by what it costs (rebalance.h); one that is
+ * moved by hand while it is not live begins where it was moved to.
  *
  * Threads: control; effective with the next switch_publish().
  */

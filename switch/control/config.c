@@ -72,6 +72,33 @@ struct config_item *config_add(struct config *config, enum config_kind kind,
 	return &config->item[config->n++];
 }
 
+unsigned config_count_workers(const struct config *config)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < config->n; i++)
+		n += config->item[i].kind == CONFIG_WORKER;
+	return n;
+}
+
+static bool is_worker_on(const struct config_item *item, const char *cpu)
+{
+	return item->kind == CONFIG_WORKER && !strcmp(item->key, cpu);
+}
+
+const struct config_item *config_same_worker(const struct config *other,
+    const struct config *have, const struct config_item *item)
+{
+	unsigned before = 0;
+
+	for (const struct config_item *i = have->item; i < item; i++)
+		before += is_worker_on(i, item->key);
+	for (unsigned i = 0; i < other->n; i++)
+		if (is_worker_on(&other->item[i], item->key) && before-- == 0)
+			return &other->item[i];
+	return NULL;
+}
+
 void config_close(struct config *config)
 {
 	for (unsigned i = 0; i < config->n; i++) {

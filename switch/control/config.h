@@ -62,6 +62,14 @@ void config_close(struct config *config);
 struct config_item *config_find(
     const struct config *config, enum config_kind kind, const char *key);
 
+/* How many workers there are in @config. */
+unsigned config_count_workers(const struct config *config);
+
+/* The worker of @other that @item of @have is: a core may have several, of
+ * which the first so many of each side are the same.  NULL: none is. */
+const struct config_item *config_same_worker(const struct config *other,
+    const struct config *have, const struct config_item *item);
+
 /* Adds an item; takes @params over in any case.  NULL: no memory. */
 struct config_item *config_add(struct config *config, enum config_kind kind,
     const char *key, struct json_object *params, unsigned line);

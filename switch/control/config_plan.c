@@ -235,35 +235,6 @@ static void plan_kind(struct config_plan *plan, struct remade *remade,
 			plan_del(plan, &present->item[i]);
 }
 
-static unsigned count_workers(const struct config *config)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < config->n; i++)
-		n += config->item[i].kind == CONFIG_WORKER;
-	return n;
-}
-
-static bool is_worker_on(const struct config_item *item, const char *cpu)
-{
-	return item->kind == CONFIG_WORKER && !strcmp(item->key, cpu);
-}
-
-/* The worker of @other that @item of @have is: a core may have several, of
- * which the first so many of each side are the same. */
-static const struct config_item *same_worker(const struct config *other,
-    const struct config *have, const struct config_item *item)
-{
-	unsigned before = 0;
-
-	for (const struct config_item *i = have->item; i < item; i++)
-		before += is_worker_on(i, item->key);
-	for (unsigned i = 0; i < other->n; i++)
-		if (is_worker_on(&other->item[i], item->key) && before-- == 0)
-			return &other->item[i];
-	return NULL;
-}
-
 /* What `worker set` has to say to worker @id; @item says it to `add`. */
 static struct json_object *worker_settings(
     const struct config_item *item, unsigned id)
@@ -295,7 +266,7 @@ static void plan_workers(struct config_plan *plan, const struct config *present,
 
 		if (is->kind != CONFIG_WORKER)
 			continue;
-		was = same_worker(present, wanted, is);
+		was = config_same_worker(present, wanted, is);
 		if (was)
 			plan_worker_change(plan, was, is);
 		else
@@ -305,7 +276,7 @@ static void plan_workers(struct config_plan *plan, const struct config *present,
 		const struct config_item *was = &present->item[i];
 
 		if (was->kind == CONFIG_WORKER &&
-		    !same_worker(wanted, present, was))
+		    !config_same_worker(wanted, present, was))
 			plan_del(plan, was);
 	}
 }
@@ -358,7 +329,8 @@ static int plan_moves(struct config_plan *plan, struct remade *remade,
 	struct config_numbering here, there;
 
 	config_move_number(&here, present);
-	config_move_number(&there, count_workers(wanted) ? wanted : present);
+	config_move_number(
+	    &there, config_count_workers(wanted) ? wanted : present);
 	for (unsigned i = 0; i < wanted->n; i++) {
 		const struct config_item *item = &wanted->item[i];
 		struct json_object *is;
@@ -401,9 +373,9 @@ int config_plan_make(struct config_plan *plan, const struct config *present,
 	    json_object_new_object(), json_object_new_object()};
 	int rc;
 
-	if (count_workers(wanted))
+	if (config_count_workers(wanted))
 		plan_workers(plan, present, wanted);
-	if (count_workers(wanted) ||
+	if (config_count_workers(wanted) ||
 	    config_find(wanted, CONFIG_WORKERS, "")->line)
 		plan_settings(plan, present, wanted);
 	plan_kind(plan, &remade, present, wanted, CONFIG_BRIDGE);
