@@ -9,31 +9,55 @@
 # switch (A) and one of another (B) are taken in turn, A B B A A B .., and a
 # pair counts only if the cores were near (below 160 ns) or far before and after
 # both, and if other programs took less than 10 % of a cpu.  Ratios are taken
-# within pairs, and medians over the pairs of one state.
+# within pairs, and medians over the pairs of one state; they and everything
+# else that tables and plots show are made by `report` from the samples alone.
+#
+# Samples are one line each of a TSV with these columns; a line "#" and words
+# before them says what was measured.
+#
+#	size		bytes of a frame without checksum, or what $sized says
+#	subject		what was measured: a switch, or one thing of it
+#	versus		the contest, as A/B; "-" if the samples of a round are of
+#			different things, which may be compared or not
+#	round		number of the pair, or of the round
+#	c2c_before, c2c_after
+#			ns of the round trip, "-" where one core does it all
+#	waited		per cent of a cpu that others took
+#	lost		frames
+#	state		near, far, alone (one core); mixed and busy do not count
+#
+# and behind them the values, whose columns are named after their units.  The
+# directory of results has such a file for each run, $BENCH_NAME.tsv or named
+# after the runner, and machine.tsv about machine, versions and commit.  It is
+# $BENCH_RESULTS, or one of its own in build/bench for every run.
 #
 # A runner starts its switches, enters the process of each in switch_pid[NAME]
 # and freezes it, and defines "load NAME SIZE", which becomes (exec) a program
-# that loads this switch with frames of SIZE bytes and prints how many millions
-# arrived a second, how many were lost, the per cent of a cpu that others took,
-# and, if it likes, what all this cost.  A runner whose numbers mean something
-# else says so in $unit and $sized.
+# that loads this switch with frames of SIZE bytes and prints a value (such as
+# how many millions arrived a second), how many frames were lost, the per cent
+# of a cpu that others took, and any further values.  A runner whose values are
+# others than millions of frames a second names their units in $values.
 #
 #	. "$BENCH/pairs.sh"
 #	begin_pairs "what runs where"
 #	start_.. NAME; freeze NAME
 #	measure 64 swd ovs
 #	table
+#
+# Where samples do not come in pairs: begin_pairs, and then, for each, sample,
+# state_of and record.
 
 NEAR_NS=160
-DISTURBED=10 # per cent of a cpu that other programs take
+DISTURBED=${DISTURBED:-10} # per cent of a cpu that other programs take
 PATIENCE=${PATIENCE:-20} # seconds to wait for them to end before a sample
+DEADLINE=${BENCH_DEADLINE:-0} # in seconds since 1970, or 0: no pair after it
 PAGES=1024   # of 2 MiB: what ovs-vswitchd takes, and DPDK's programs
 HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB
 n_pairs=5 sizes="64 1500" seconds=2
-unit=Mpps sized=size
-columns=(size versus pair switch c2c_before c2c_after mpps lost waited cost)
+sized=frame values=(Mpps)
+columns=(size subject versus round c2c_before c2c_after waited lost state)
 declare -A switch_pid=()
-pages_before='' pages_set='' loader='' raw=''
+pages_before='' pages_set='' loader='' raw='' results=''
 
 # Leaves the machine as it was; the rest is done by cleanup().
 finish() {
@@ -57,7 +81,7 @@ trap finish EXIT
 install_missing() {
 	local package missing=()
 	for package; do
-		dpkg-query -W -f '${db:Status-Status}' $package 2>/dev/null |
+		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null |
 			grep -qx installed || missing+=("$package")
 	done
 	[ ${#missing[@]} != 0 ] || return 0
@@ -142,10 +166,10 @@ core_to_core() {
 }
 
 # Takes one sample of switch $1 with frames of $2 bytes; sets $before, $after,
-# $mpps, $lost, $waited and $cost.  The switch is given time to see its load go.
+# $waited, $lost and value[].  The switch is given time to see its load go.
 sample() {
-	local status
-	eventually $PATIENCE quiet
+	local status line
+	eventually "$PATIENCE" quiet
 	before=$(core_to_core) || exit 1
 	thaw "$1"
 	load "$1" "$2" >"$T/sample" 2>"$T/load.log" &
@@ -160,14 +184,16 @@ sample() {
 	sleep 0.3
 	freeze "$1"
 	after=$(core_to_core) || exit 1
-	read -r mpps lost waited cost <"$T/sample"
+	read -r -a line <"$T/sample"
+	lost=${line[1]} waited=${line[2]}
+	value=("${line[0]}" "${line[@]:3}")
 }
 
 # Prints the state in which all the round trips "$2".. were taken, between which
 # $1 per cent of a cpu were missing.
 state_of() {
 	local ns near=0
-	[ "$1" -lt $DISTURBED ] || {
+	[ "${1%.*}" -lt $DISTURBED ] || {
 		echo busy
 		return
 	}
@@ -182,26 +208,41 @@ state_of() {
 	esac
 }
 
+counts() {
+	[ "$1" = near ] || [ "$1" = far ] || [ "$1" = alone ]
+}
+
+# Writes a sample to $raw: size $1 of subject $2 in contest $3 and round $4, and
+# what sample() sets.
+record() {
+	local line
+	printf -v line '%s\t' "$@" "$before" "$after" "$waited" "$lost" \
+		"$state" "${value[@]}"
+	echo "${line%?}" >>"$raw"
+}
+
 # Takes pair $1, with frames of $2 bytes, of the switches $3 and $4: writes two
 # lines to $raw and one to the reader.  Fails when the pair does not count.
 pair() {
-	local who state times=() line=() before after mpps lost waited cost
+	local who state all times=() said=() before after waited lost value
 	local order="$3 $4" missing=0
+	local -A taken=()
 	[ $(($1 % 2)) = 1 ] || order="$4 $3"
 	for who in $order; do
 		sample "$who" "$2"
 		times+=("$before" "$after")
-		line+=("$who $mpps $unit (c2c $before, $after ns)")
-		printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$2" \
-			"$3/$4" "$1" "$who" "$before" "$after" "$mpps" \
-			"$lost" "$waited" "${cost:-0}" >>"$T/pair"
+		said+=("$who ${value[0]} ${values[0]} (c2c $before, $after ns)")
+		taken[$who]="$before $after $waited $lost ${value[*]}"
 		[ "${waited%.*}" -le "$missing" ] || missing=${waited%.*}
 	done
 	state=$(state_of "$missing" "${times[@]}")
-	sed "s/\$/\t$state/" "$T/pair" >>"$raw"
-	rm "$T/pair"
-	echo "$sized $2, pair $1: ${line[0]}, ${line[1]}: $state"
-	[ "$state" = near ] || [ "$state" = far ]
+	for who in $order; do
+		read -r before after waited lost all <<<"${taken[$who]}"
+		read -r -a value <<<"$all"
+		record "$2" "$who" "$3/$4" "$1"
+	done
+	echo "$sized $2, pair $1: ${said[0]}, ${said[1]}: $state"
+	counts "$state"
 }
 
 # Takes pairs of the switches $2 and $3 with frames of $1 bytes until enough of
@@ -209,8 +250,13 @@ pair() {
 measure() {
 	local i counted=0
 	for ((i = 1; i <= 3 * n_pairs && counted < n_pairs; i++)); do
+		[ $i = 1 ] || in_time || break
 		! pair $i "$@" || counted=$((counted + 1))
 	done
+}
+
+in_time() {
+	[ "$DEADLINE" = 0 ] || [ "$EPOCHSECONDS" -lt "$DEADLINE" ]
 }
 
 # Gets ready to measure; says, to the reader and in $raw, on which machine, and
@@ -220,95 +266,62 @@ begin_pairs() {
 	cc -std=gnu11 -O2 -D_GNU_SOURCE -o "$T/c2c" "$BENCH/c2c.c" -lpthread ||
 		exit 1
 	core_to_core >/dev/null || exit 1
-	mkdir -p "$BUILD/bench"
-	raw=$BUILD/bench/$(basename "$0")-$(date +%Y%m%dT%H%M%S).tsv
-	describe "$*" | tee "$raw"
-	printf '%s\t' "${columns[@]}" >>"$raw"
-	echo state >>"$raw"
+	begin_results
+	begin_file "${BENCH_NAME:-$(basename "$0")}" "$*"
 	reserve_pages
 }
 
-describe() {
-	echo "# machine: $(lscpu | sed -n 's/^Model name: *//p' | head -n 1)," \
-		"$(nproc) cpus"
-	echo "# kernel: $(uname -r)"
-	echo "# commit: $(git -C "$ROOT" describe --always --dirty \
-		2>/dev/null || echo unknown)"
-	! command -v ovs-vsctl >/dev/null ||
-		echo "# Open vSwitch: $(ovs-vsctl -V | sed -n '1s/.* //p')"
-	echo "# $*"
+# Makes the directory of results, or adds to one of the same commit.
+begin_results() {
+	results=${BENCH_RESULTS:-$BUILD/bench/results-$(date +%Y%m%dT%H%M%S)}
+	mkdir -p "$results" || exit 1
+	describe >"$T/machine.tsv"
+	if [ ! -e "$results/machine.tsv" ]; then
+		cp "$T/machine.tsv" "$results"
+	elif [ "$(grep ^commit "$results/machine.tsv")" != \
+		"$(grep ^commit "$T/machine.tsv")" ]; then
+		die "$results has results of another commit"
+	fi
+	sed 's/\t/: /' "$results/machine.tsv"
 }
 
-# For awk: the median of a[1..n], which it sorts; "-" if there is none.
-MEDIAN='
-	function sort(a, n,    i, j, x) {
-		for (i = 2; i <= n; i++) {
-			x = a[i]
-			for (j = i - 1; j > 0 && a[j] > x; j--)
-				a[j + 1] = a[j]
-			a[j + 1] = x
-		}
-	}
-	function median(a, n) {
-		if (!n)
-			return "-"
-		sort(a, n)
-		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
-	}
-'
+# Has record() write to file $1, which says that "$2" was measured.
+begin_file() {
+	local line
+	raw=$results/$1.tsv
+	echo "$2"
+	printf -v line '%s\t' "${columns[@]}" "${values[@]}"
+	printf '# %s\n%s\n' "$2" "${line%?}" >"$raw"
+}
 
-# Prints the medians of the pairs in $raw, by switches, frame size and state;
-# those of column $1, whose unit is $2, instead of $mpps.
+# Prints what samples depend on, a name and a value a line.
+describe() {
+	local governor=/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
+	fact date "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+	fact commit "$(git -C "$ROOT" describe --always --dirty 2>/dev/null)"
+	fact cpu "$(lscpu | sed -n 's/^Model name: *//p' | head -n 1)"
+	fact cpus "$(nproc)"
+	fact hypervisor "$(lscpu | sed -n 's/^Hypervisor vendor: *//p')"
+	fact governor "$(cat $governor 2>/dev/null)"
+	fact memory "$(awk '/^MemTotal/ { print $2, $3 }' /proc/meminfo)"
+	fact kernel "$(uname -r)"
+	fact compiler "$(cc --version | head -n 1)"
+	fact openvswitch "$(package_version openvswitch-switch-dpdk)"
+	fact dpdk "$(package_version dpdk)"
+	fact iperf3 "$(package_version iperf3)"
+}
+
+fact() {
+	printf '%s\t%s\n' "$1" "${2:--}"
+}
+
+package_version() {
+	dpkg-query -W -f '${Version}' "$1" 2>/dev/null
+}
+
+# Prints what the samples of this run come to.
 table() {
 	echo
-	awk -F '\t' -v column="${1-7}" -v unit="${2-$unit}" -v sized="$sized" \
-		"$MEDIAN"'
-	function row(set, state,    k, n, p, who, a, b, r, mid) {
-		split(versus[set], who, "/")
-		for (p = 1; p <= last[set]; p++) {
-			k = set SUBSEP p
-			if (states[k] != state)
-				continue
-			a[++n] = value[k, who[1]]
-			b[n] = value[k, who[2]]
-			r[n] = b[n] ? a[n] / b[n] : 0
-		}
-		if (!n)
-			return
-		mid = median(r, n)
-		printf "%-14s %5d  %-5s %5d %9.3f %9.3f %7.2f  %.2f..%.2f\n",
-			versus[set], size[set], state, n, median(a, n),
-			median(b, n), mid, r[1], r[n]
-	}
-	function remarks(set,    who) {
-		split(versus[set], who, "/")
-		printf "%-14s %5d  pairs discarded: %d; lost by %s: " \
-			"%d, by %s: %d\n", versus[set], size[set],
-			discarded[set] / 2, who[1], lost[set, who[1]], who[2],
-			lost[set, who[2]]
-	}
-	/^#/ || /^size/ { next }
-	{
-		set = $2 SUBSEP $1
-		if (!(set in last))
-			order[++n_sets] = set
-		versus[set] = $2
-		size[set] = $1
-		last[set] = $3
-		states[set, $3] = $11
-		value[set, $3, $4] = $column
-		lost[set, $4] += $8
-		discarded[set] += $11 != "near" && $11 != "far"
-	}
-	END {
-		printf "%-12s %7s  state pairs  A %-7s B %-8s   A/B  range\n",
-			"A/B", sized, unit, unit
-		for (i = 1; i <= n_sets; i++) {
-			row(order[i], "near")
-			row(order[i], "far")
-		}
-		for (i = 1; i <= n_sets && column == 7; i++)
-			remarks(order[i])
-	}' "$raw"
-	[ $# != 0 ] || echo "samples: $raw"
+	"$BENCH/report" "$raw"
+	echo "samples: $raw"
 }

@@ -91,16 +91,54 @@ testpmd_ready_or_died() {
 	testpmd_ready || ! running "${switch_pid[testpmd]}"
 }
 
+# Runs "$3".., which loads switch $1 for $seconds after $2 of warming up, and
+# adds to what it prints the cycles that the switch's thread was busy for each
+# frame that it took, by its own account, in the middle of that time: while the
+# guests are there.  What is called busy is the switch's own affair: swd counts
+# the rounds of a queue that had frames, ovs-vswitchd the same, testpmd nothing.
+accounted() {
+	local name=$1 warmup=$2 line numbers cycles=-
+	shift 2
+	exec {line}< <(TMPDIR=$T exec setpriv --pdeathsig KILL "$@")
+	! counts_cycles "$name" || cycles=$(cycles_a_frame "$name" "$warmup")
+	read -r numbers <&$line || return 1
+	echo "$numbers $cycles"
+}
+
+MARGIN=0.3 # seconds of a load before and behind the account of cycles
+
+cycles_a_frame() {
+	local before after
+	before=$(usage_of "$1")
+	eventually 10 has_begun "$1" "${before#* }"
+	sleep "$(awk "BEGIN { print $2 + $MARGIN }")"
+	before=$(usage_of "$1")
+	sleep "$(awk "BEGIN { print $seconds - 2 * $MARGIN }")"
+	after=$(usage_of "$1")
+	awk "BEGIN { split(\"$before $after\", u); frames = u[4] - u[2]
+		print (frames > 0 ? (u[3] - u[1]) / frames : \"-\") }"
+}
+
+# Whether switch $1 has taken more than some frames since it had taken $2.
+has_begun() {
+	local usage
+	usage=$(usage_of "$1")
+	[ "${usage#* }" -gt $(($2 + 10000)) ]
+}
+
+counts_cycles() {
+	[ "$1" = swd ] || [ "$1" = ovs ]
+}
+
 # Prints the cycles that switch $1 was busy, and the frames that it took, until
-# now; only differences mean anything, and testpmd does not count.
+# now; only differences mean anything.
 usage_of() {
 	case $1 in
 	swd) swctl -j worker show | jq -r '[.[].queues[]] |
-		"\(map(.cycles) | add) \(map(.frames) | add)"' ;;
+		"\(map(.cycles) | add // 0) \(map(.frames) | add // 0)"' ;;
 	ovs) ovs-appctl -t "$T/ovs/vswitchd.ctl" dpif-netdev/pmd-stats-show |
 		awk '/^ *processing cycles:/ { cycles += $3 }
 			/^ *packets received:/ { frames += $3 }
-			END { print cycles, frames }' ;;
-	*) echo 0 0 ;;
+			END { printf "%.0f %.0f\n", cycles, frames }' ;;
 	esac
 }
