@@ -12,8 +12,9 @@
 #
 # n counts the samples, or pairs, of this state, left_out those in none.  of is
 # A or A/B: each contest of the samples, and whatever the goals name.  What is
-# lower and higher is the range.  A fact of A alone is shown in tables if there
-# is no contest, or if it has a goal.  "-" is what there is none of.
+# lower and higher is the range.  A fact is shown in tables if it is of a contest of
+# the samples, or of a subject that has a part in none; or if it has a goal.
+# "-" is what there is none of.
 
 function sort(a, n,    i, j, x) {
 	for (i = 2; i <= n; i++) {
@@ -52,6 +53,11 @@ function judge(work, size, of, unit, state, m,    key) {
 		verdict = m >= wanted[key] ? "met" : "missed"
 }
 
+# Whether tables have a row of @unit, which @of has a contest or a goal for.
+function is_shown(unit, of) {
+	return unit !~ /^\./ && (goal != "-" || of)
+}
+
 # The samples in @state of @unit of subject @a, in all contests.
 function alone(size, a, unit, state,    i, n, out, v, text, gone) {
 	for (i = 1; i <= n_samples; i++) {
@@ -70,7 +76,7 @@ function alone(size, a, unit, state,    i, n, out, v, text, gone) {
 	judge(work, size, a, unit, state, mid)
 	print work, size, a, state, n, out + 0, unit, text, "-", "-", "-",
 		"-", "-", "-", goal, verdict,
-		goal != "-" || !(a in contests), gone + 0, "-"
+		is_shown(unit, !(a in contests)), gone + 0, "-"
 }
 
 # The rounds in @state that have samples of both @a and @b.
@@ -100,7 +106,7 @@ function against(size, of, unit, state,
 	text = summary(va, n) OFS summary(vb, n) OFS summary(r, n)
 	judge(work, size, of, unit, state, mid)
 	print work, size, of, state, n, out + 0, unit, text, goal,
-		verdict, 1, gone_a + 0, gone_b + 0
+		verdict, is_shown(unit, of in contests), gone_a + 0, gone_b + 0
 }
 
 # Adds @item to list[1..@n], if it is not there; returns their number.
@@ -169,8 +175,10 @@ function read_sample(    i, round) {
 	n_sizes = add(sizes, n_sizes, $1)
 	n_subjects = add(subjects, n_subjects, $2)
 	sample[round, $2] = i
-	if ($3 != "-")
+	if ($3 != "-") {
 		contests[$2]
+		contests[$3]
+	}
 	for (i = 10; i <= NF; i++)
 		value[n_samples, column[i]] = $i
 }

@@ -26,7 +26,8 @@
 #	lost		frames
 #	state		near, far, alone (one core); mixed and busy do not count
 #
-# and behind them the values, whose columns are named after their units.  The
+# and behind them the values, whose columns are named after their units; of one
+# whose name begins with a dot there is nothing in tables.  The
 # directory of results has such a file for each run, $BENCH_NAME.tsv or named
 # after the runner, and machine.tsv about machine, versions and commit.  It is
 # $BENCH_RESULTS, or one of its own in build/bench for every run.

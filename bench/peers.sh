@@ -91,6 +91,13 @@ testpmd_ready_or_died() {
 	testpmd_ready || ! running "${switch_pid[testpmd]}"
 }
 
+# What light -l and taps print, as the values of a sample.
+PERCENTILES=("ns 50 %" ".ns 90 %" ".ns 99 %" "ns 99.9 %" ".ns 99.99 %"
+	".ns max" .frames ".Mpps of others")
+percentiles() {
+	awk '{ print $1, $8, $9, $2, $3, $4, $5, $6, $7, $10 }'
+}
+
 # Runs "$3".., which loads switch $1 for $seconds after $2 of warming up, and
 # adds to what it prints the cycles that the switch's thread was busy for each
 # frame that it took, by its own account, in the middle of that time: while the
