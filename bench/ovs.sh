@@ -5,12 +5,13 @@
 #
 #	ovs.sh DIR [CPU [INTERFACE...]]
 #
-# Serves two vhost-user sockets, DIR/vm1 and DIR/vm2, or takes each INTERFACE by
-# AF_XDP, on one learning bridge whose forwarding thread runs on CPU (0), until
-# it is ended by SIGTERM or SIGINT; creates DIR/ready when all ports are there.
-# The process id of ovs-vswitchd is in DIR/vswitchd.pid.  Needs root and 1 GiB
-# of huge pages.  ovs-vswitchd makes devices: with sockets it has a network
-# namespace of its own, with interfaces it is for the caller to give it one.
+# Serves $OVS_SOCKETS (2) vhost-user sockets, DIR/vm1, DIR/vm2.., with an MTU of
+# $OVS_MTU, or takes each INTERFACE by AF_XDP, on one learning bridge whose
+# forwarding thread runs on CPU (0), until it is ended by SIGTERM or SIGINT;
+# creates DIR/ready when all ports are there.  The process id of ovs-vswitchd is
+# in DIR/vswitchd.pid.  Needs root and 1 GiB of huge pages.  ovs-vswitchd makes
+# devices: with sockets it has a network namespace of its own, with interfaces
+# it is for the caller to give it one.
 
 set -u
 VSWITCHD=/usr/lib/openvswitch-switch-dpdk/ovs-vswitchd-dpdk
@@ -99,10 +100,12 @@ start_switch() {
 }
 
 add_sockets() {
-	local port
-	for port in vm1 vm2; do
+	local i port
+	for ((i = 1; i <= ${OVS_SOCKETS:-2}; i++)); do
+		port=vm$i
 		vsctl add-port br0 $port -- set Interface $port \
-			type=dpdkvhostuser || die "no port $port"
+			type=dpdkvhostuser ${OVS_MTU:+mtu_request=$OVS_MTU} ||
+			die "no port $port"
 		eventually 5 test -S "$dir/$port" || die "no socket for $port"
 	done
 }
@@ -126,7 +129,7 @@ add_ports() {
 
 [ -x "$VSWITCHD" ] || die "$VSWITCHD is missing; install" \
 	"openvswitch-switch-dpdk"
-rm -f "$dir"/{ready,vm1,vm2,vswitchd.pid,vswitchd.log}
+rm -f "$dir"/{ready,vm*,vswitchd.pid,vswitchd.log}
 start_database
 start_switch
 add_ports

@@ -118,12 +118,13 @@ pairs_option() {
 	esac
 }
 
-# Starts Open vSwitch, with the interfaces "$@" or with two vhost-user ports in
-# $T/ovs.
+# Starts Open vSwitch, with the interfaces "$@" or with $n_sockets vhost-user
+# ports (2), of MTU $mtu, in $T/ovs.
 start_ovs() {
 	local holder
 	mkdir "$T/ovs"
-	start "$T/ovs.log" "$BENCH/ovs.sh" "$T/ovs" 0 "$@"
+	start "$T/ovs.log" env OVS_SOCKETS="${n_sockets-}" OVS_MTU="${mtu-}" \
+		"$BENCH/ovs.sh" "$T/ovs" 0 "$@"
 	holder=$pid
 	eventually 20 ovs_ready_or_died "$holder" && [ -e "$T/ovs/ready" ] || {
 		cat "$T/ovs.log" >&2

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# peers.sh - the switches that are compared, each with two guests' sockets
+# peers.sh - the switches that are compared, each with the sockets of guests
 #
 # Sourced, after pairs.sh.  Each forwards on cpu 0.  testpmd does not switch:
 # what comes in at one port goes out at the other, which is what a switch made
@@ -13,7 +13,8 @@
 
 PEERS_DESCRIBED="swd -w 0, one worker; ovs-vswitchd, one forwarding thread on \
 cpu 0; testpmd, forwarding from port to port on cpu 0; guests on cpu 1"
-swd_sockets=2 swd_port_options=()
+n_sockets=2 # of swd and ovs
+mtu= # of ports, if not the usual one
 
 # Starts the switches "$@" and freezes them.
 start_peers() {
@@ -50,8 +51,8 @@ sockets_of() {
 start_swd_guests() {
 	local i
 	start_swd -w 0 || died swd
-	for ((i = 1; i <= swd_sockets; i++)); do
-		swctl port add vm$i type vhost-user "${swd_port_options[@]}" ||
+	for ((i = 1; i <= n_sockets; i++)); do
+		swctl port add vm$i type vhost-user ${mtu:+mtu $mtu} ||
 			died swd
 	done
 	switch_pid[swd]=$swd_pid
