@@ -55,7 +55,7 @@ function judge(work, size, of, unit, state, m,    key) {
 
 # Whether tables have a row of @unit, which @of has a contest or a goal for.
 function is_shown(unit, of) {
-	return unit !~ /^\./ && (goal != "-" || of)
+	return goal != "-" || (of && unit !~ /^\./)
 }
 
 # The samples in @state of @unit of subject @a, in all contests.
