@@ -104,12 +104,10 @@ asan tsan fuzz tidy:
 	tests/run $@
 demo:
 	tests/net/demo.sh
+# Such as: make bench BENCH_PAIRS=5 BENCH_RUNS="guests light"
+BENCH_PAIRS ?= 3
 bench: all benches
-	bench/guests
-	bench/light-guests
-	bench/latency
-	bench/cards
-	bench/tcp
+	bench/all -n $(BENCH_PAIRS) $(BENCH_RUNS)
 
 # A configuration that is there is left as it is.
 D	= $(DESTDIR)$(PREFIX)
