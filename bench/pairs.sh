@@ -12,8 +12,8 @@
 # within pairs, and medians over the pairs of one state; they and everything
 # else that tables and plots show are made by `report` from the samples alone.
 #
-# Samples are one line each of a TSV with these columns; a line "#" and words
-# before them says what was measured.
+# Samples are one line each of a TSV with these columns; lines with "#" before
+# them say what was measured, and of which commit.
 #
 #	size		bytes of a frame without checksum, or what $sized says
 #	subject		what was measured: a switch, or one thing of it
@@ -273,17 +273,11 @@ begin_pairs() {
 	reserve_pages
 }
 
-# Makes the directory of results, or adds to one of the same commit.
+# Makes the directory of results, or adds to one that is there.
 begin_results() {
 	results=${BENCH_RESULTS:-$BUILD/bench/results-$(date +%Y%m%dT%H%M%S)}
 	mkdir -p "$results" || exit 1
-	describe >"$T/machine.tsv"
-	if [ ! -e "$results/machine.tsv" ]; then
-		cp "$T/machine.tsv" "$results"
-	elif [ "$(grep ^commit "$results/machine.tsv")" != \
-		"$(grep ^commit "$T/machine.tsv")" ]; then
-		die "$results has results of another commit"
-	fi
+	[ -e "$results/machine.tsv" ] || describe >"$results/machine.tsv"
 	sed 's/\t/: /' "$results/machine.tsv"
 }
 
@@ -293,14 +287,14 @@ begin_file() {
 	raw=$results/$1.tsv
 	echo "$2"
 	printf -v line '%s\t' "${columns[@]}" "${values[@]}"
-	printf '# %s\n%s\n' "$2" "${line%?}" >"$raw"
+	printf '# %s\n# commit %s\n%s\n' "$2" "$(commit)" "${line%?}" >"$raw"
 }
 
 # Prints what samples depend on, a name and a value a line.
 describe() {
 	local governor=/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
 	fact date "$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-	fact commit "$(git -C "$ROOT" describe --always --dirty 2>/dev/null)"
+	fact commit "$(commit)"
 	fact cpu "$(lscpu | sed -n 's/^Model name: *//p' | head -n 1)"
 	fact cpus "$(nproc)"
 	fact hypervisor "$(lscpu | sed -n 's/^Hypervisor vendor: *//p')"
@@ -311,6 +305,10 @@ describe() {
 	fact openvswitch "$(package_version openvswitch-switch-dpdk)"
 	fact dpdk "$(package_version dpdk)"
 	fact iperf3 "$(package_version iperf3)"
+}
+
+commit() {
+	git -C "$ROOT" describe --always --dirty 2>/dev/null || echo unknown
 }
 
 fact() {
