@@ -79,12 +79,15 @@ static inline uint8_t *buffer_whole(
 static inline __attribute__((always_inline)) void buffer_prefetch(
     const uint8_t *at, bool to_write)
 {
+	/* Of no buffer too, which costs less than to ask. */
+	const void *next = (const void *)((uintptr_t)at + BUFFER_LINE);
+
 	if (to_write) {
 		__builtin_prefetch(at, 1);
-		__builtin_prefetch(at + BUFFER_LINE, 1);
+		__builtin_prefetch(next, 1);
 	} else {
 		__builtin_prefetch(at, 0);
-		__builtin_prefetch(at + BUFFER_LINE, 0);
+		__builtin_prefetch(next, 0);
 	}
 }
 

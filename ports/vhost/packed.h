@@ -42,6 +42,11 @@ struct packed_desc {
 	uint16_t flags; /* of those in the ring, without PACKED_TURN */
 };
 
+struct packed_entry {
+	struct packed_desc d;
+	uint8_t *at; /* where its buffer is whole, or NULL */
+};
+
 /* The place @n slots, at most all of them, after @place. */
 static inline uint16_t packed_place(
     const struct virtq *vq, uint16_t place, uint32_t n)
@@ -89,15 +94,9 @@ static inline bool packed_load(
 	    vq, place & PACKED_INDEX, packed_available_at(place), d);
 }
 
-/* A descriptor of the ring, and where its buffer is whole, or NULL. */
-struct packed_entry {
-	struct packed_desc d;
-	uint8_t *at;
-};
-
 /* Fetches what is available from @place on, at most @max descriptors and one
- * batch, and the first bytes of the buffers ahead.  Returns how many. */
-static inline unsigned packed_peek(const struct virtq *vq, uint16_t place,
+ * batch, and their buffers ahead.  Returns how many. */
+static inline unsigned packed_fetch_all(const struct virtq *vq, uint16_t place,
     struct packed_entry e[BATCH_MAX], unsigned max, bool to_write)
 {
 	uint32_t slot = place & PACKED_INDEX;

@@ -28,25 +28,26 @@ static __attribute__((noinline)) enum frame_in_outcome rx_slow(
 /* The chain of e[0], @k slots after the next one to take, of which e[0..n)
  * were fetched.  One descriptor, or the header in one and the frame in the
  * next; what is to be returned goes to *r. */
-static inline enum frame_in_outcome rx_one(struct frame_in *in,
-    const struct packed_entry *e, unsigned n, unsigned k,
+static inline __attribute__((always_inline)) enum frame_in_outcome rx_one(
+    struct frame_in *in, const struct packed_entry *e, unsigned n, unsigned k,
     struct virtq_return *r)
 {
-	uint32_t len = e->d.len - in->vq->hdr_len;
-	const struct packed_entry *last = e;
+	uint32_t hdr_len = in->vq->hdr_len, len = e->d.len - hdr_len;
+	uint16_t flags = e->d.flags;
 	const uint8_t *data;
 
 	if (!e->at)
 		return rx_slow(in, &e->d, k, r);
-	data = e->at + in->vq->hdr_len;
-	if (e->d.flags == VRING_DESC_F_NEXT && !len && n > 1) {
-		last = e + 1;
-		data = last->at;
-		len = last->d.len;
+	data = e->at + hdr_len;
+	*r = (struct virtq_return){0, e->d.id, 1};
+	if (flags == VRING_DESC_F_NEXT && !len && n > 1) {
+		data = e[1].at;
+		len = e[1].d.len;
+		flags = e[1].d.flags;
+		*r = (struct virtq_return){0, e[1].d.id, 2};
 	}
-	if (last->d.flags || !data || !frame_in_len_is_lawful(len))
+	if (flags || !data || !frame_in_len_is_lawful(len))
 		return rx_slow(in, &e->d, k, r);
-	*r = (struct virtq_return){0, last->d.id, (uint16_t)(last - e + 1)};
 	return frame_in_linear(in, e->at, data, len);
 }
 
@@ -60,10 +61,11 @@ unsigned packed_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 
 	if (!virtq_usable(vq))
 		return 0;
-	do {
+	n_fetched = packed_fetch_all(vq, vq->next_avail, e, vq->size, false);
+	if (!n_fetched)
+		return 0;
+	for (;;) {
 		from = k;
-		n_fetched = packed_peek(vq, packed_place(vq, vq->next_avail, k),
-		    e, vq->size - k, false);
 		for (i = 0; i < n_fetched && n < BATCH_MAX &&
 			    in.n_descs < FRAME_IN_DESCS_MAX;
 		     n++) {
@@ -75,8 +77,13 @@ unsigned packed_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 			i += r->n_slots;
 			k = from + i;
 		}
-	} while (n < BATCH_MAX && n_fetched == BATCH_MAX &&
-		 in.n_descs < FRAME_IN_DESCS_MAX);
+		if (n == BATCH_MAX || n_fetched < BATCH_MAX ||
+		    in.n_descs >= FRAME_IN_DESCS_MAX)
+			break;
+		n_fetched =
+		    packed_fetch_all(vq, packed_place(vq, vq->next_avail, k), e,
+			vq->size - k, false);
+	}
 out:
 	vq->next_avail = packed_place(vq, vq->next_avail, k);
 	vq->n_taken = n;

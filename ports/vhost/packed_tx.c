@@ -14,7 +14,7 @@ enum { RETURNS_MAX = BATCH_MAX + GATHER_MAX };
 
 struct tx {
 	struct virtq *vq;
-	unsigned n_entries; /* fetched ahead */
+	unsigned n_descs;   /* fetched ahead */
 	unsigned n_used;    /* slots that hold frames */
 	unsigned n_returns; /* chains that wait to be returned */
 	unsigned end;	    /* this many slots are available, no more */
@@ -30,7 +30,8 @@ static inline uint16_t place_of(const struct tx *t, unsigned k)
 
 /* The guest may have added more since.  Where it has not, nobody looks again
  * in this batch. */
-static bool fetch_slow(struct tx *t, unsigned k, struct packed_desc *d)
+static __attribute__((noinline)) bool fetch_slow(
+    struct tx *t, unsigned k, struct packed_desc *d)
 {
 	if (k >= t->end)
 		return false;
@@ -41,9 +42,9 @@ static bool fetch_slow(struct tx *t, unsigned k, struct packed_desc *d)
 }
 
 /* The descriptor @k slots after the next one to take; false: there is none. */
-static bool fetch(struct tx *t, unsigned k, struct packed_desc *d)
+static inline bool fetch(struct tx *t, unsigned k, struct packed_desc *d)
 {
-	if (k >= t->n_entries)
+	if (k >= t->n_descs)
 		return fetch_slow(t, k, d);
 	*d = t->entry[k].d;
 	return true;
@@ -57,19 +58,17 @@ static void return_all(struct tx *t)
 }
 
 /* Any shape of chain, and several.  Each looks at one descriptor at least,
- * so the gather's limit is a limit to their number too. */
+ * so the gather's limit is a limit to their number too; tx_other() has seen to
+ * it that so many can be returned. */
 static __attribute__((noinline)) enum drop_reason tx_slow(
     struct tx *t, const struct frame *f)
 {
 	struct virtq *vq = t->vq;
 	uint32_t want = vq->hdr_len + f->len;
+	struct virtq_return *to = &t->returns[t->n_returns];
 	unsigned k = t->n_used, n = 0;
-	struct virtq_return *to;
 	struct gather g;
 
-	if (t->n_returns > RETURNS_MAX - GATHER_MAX)
-		return_all(t);
-	to = &t->returns[t->n_returns];
 	gather_init(&g);
 	do {
 		struct virtq_return r;
@@ -83,6 +82,7 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 		    VRING_DESC_F_WRITE, want, vq->size - k, &r);
 		if (fault) {
 			virtq_break(vq, fault);
+			t->n_descs = 0; /* nothing follows a breach */
 			return DROP_GUEST_RING_BROKEN;
 		}
 		if (g.full)
@@ -100,7 +100,7 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 }
 
 /* Header and frame to where @hdr_at and @data point, in one chain. */
-static inline void put(struct tx *t, const struct frame *f, uint16_t id,
+static inline void tx_linear(struct tx *t, const struct frame *f, uint16_t id,
     uint16_t n_slots, uint8_t *hdr_at, uint8_t *data)
 {
 	frame_out_linear(t->vq, f, hdr_at, data);
@@ -110,50 +110,57 @@ static inline void put(struct tx *t, const struct frame *f, uint16_t id,
 }
 
 /* The header in one descriptor, the frame in the next. */
-static bool tx_apart(struct tx *t, const struct frame *f)
+static bool tx_apart(
+    struct tx *t, const struct frame *f, const struct packed_desc *d)
 {
 	struct virtq *vq = t->vq;
-	struct packed_desc d, next;
+	struct packed_desc next;
 	uint8_t *p, *data;
 
-	if (!fetch(t, t->n_used, &d) || d.len != vq->hdr_len ||
-	    d.flags != (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) ||
-	    !fetch(t, t->n_used + 1, &next) ||
+	if (d->flags != (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) ||
+	    d->len != vq->hdr_len || !fetch(t, t->n_used + 1, &next) ||
 	    next.flags != VRING_DESC_F_WRITE || next.len < f->len)
 		return false;
-	p = buffer_whole(vq, d.addr, d.len);
+	p = buffer_whole(vq, d->addr, d->len);
 	data = buffer_whole(vq, next.addr, next.len);
 	if (!p || !data)
 		return false;
-	put(t, f, next.id, 2, p, data);
+	tx_linear(t, f, next.id, 2, p, data);
 	return true;
 }
 
 static __attribute__((noinline)) enum drop_reason tx_other(
     struct tx *t, const struct frame *f)
 {
+	struct packed_desc d;
+
 	if (virtq_is_broken(t->vq))
 		return DROP_GUEST_RING_BROKEN;
 	if (f->offload.bits & t->refused)
 		return DROP_NO_OFFLOAD;
-	if (t->n_returns == RETURNS_MAX)
+	if (t->n_returns > RETURNS_MAX - GATHER_MAX)
 		return_all(t);
-	return tx_apart(t, f) ? DROP_NONE : tx_slow(t, f);
+	if (!fetch(t, t->n_used, &d))
+		return DROP_GUEST_RING_FULL;
+	return tx_apart(t, f, &d) ? DROP_NONE : tx_slow(t, f);
 }
 
-/* One descriptor that was fetched ahead and is large enough. */
+/* One descriptor that was fetched ahead and is large enough.  No more chains
+ * than slots wait to be returned, and so there is room for this one. */
 static inline bool tx_plain(struct tx *t, const struct frame *f)
 {
-	const struct packed_entry *e = &t->entry[t->n_used];
+	struct virtq *vq = t->vq;
+	const struct packed_entry *e;
 
-	if (__builtin_expect(t->n_used >= t->n_entries || !e->at ||
-				 e->d.len < t->vq->hdr_len + f->len ||
+	if (__builtin_expect(t->n_used >= t->n_descs, 0))
+		return false;
+	e = &t->entry[t->n_used];
+	if (__builtin_expect(!e->at || e->d.len < vq->hdr_len + f->len ||
 				 e->d.flags != VRING_DESC_F_WRITE ||
-				 t->n_returns == RETURNS_MAX ||
 				 f->offload.bits & t->refused,
 		0))
 		return false;
-	put(t, f, e->d.id, 1, e->at, e->at + t->vq->hdr_len);
+	tx_linear(t, f, e->d.id, 1, e->at, e->at + vq->hdr_len);
 	return true;
 }
 
@@ -164,7 +171,8 @@ static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 	t->refused = (uint8_t) ~(vq->port->accepts | OFFLOAD_VALID);
 	t->n_used = t->n_returns = 0;
 	t->end = vq->size;
-	t->n_entries = packed_peek(vq, vq->next_avail, t->entry, n, true);
+	t->n_descs = packed_fetch_all(
+	    vq, vq->next_avail, t->entry, n < vq->size ? n : vq->size, true);
 }
 
 static void tx_end(struct tx *t, struct port_worker *w)

@@ -80,6 +80,7 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 		fault = split_gather(&g, vq, e, VRING_DESC_F_WRITE, want);
 		if (fault) {
 			virtq_break(vq, fault);
+			t->n_entries = 0; /* nothing follows a breach */
 			return DROP_GUEST_RING_BROKEN;
 		}
 		if (g.full)
@@ -138,12 +139,14 @@ static __attribute__((noinline)) enum drop_reason tx_other(
 /* One descriptor that was fetched ahead and is large enough. */
 static inline bool tx_plain(struct tx *t, const struct frame *f)
 {
-	const struct split_entry *e = &t->entry[t->n_used];
 	struct virtq *vq = t->vq;
+	const struct split_entry *e;
 	uint32_t len = vq->hdr_len + f->len;
 
-	if (__builtin_expect(t->n_used >= t->n_entries || !e->at ||
-				 e->head >= vq->size || e->d.len < len ||
+	if (__builtin_expect(t->n_used >= t->n_entries, 0))
+		return false;
+	e = &t->entry[t->n_used];
+	if (__builtin_expect(!e->at || e->head >= vq->size || e->d.len < len ||
 				 e->d.flags != VRING_DESC_F_WRITE ||
 				 f->offload.bits & t->refused,
 		0))

@@ -607,6 +607,26 @@ Test(split_tx, sends_nothing_after_a_breach)
 	ring_close(r);
 }
 
+/* Found while a long frame was merged; a short one would fit before it. */
+Test(split_tx, sends_nothing_after_a_breach_that_a_long_frame_found)
+{
+	struct ring *r = ring_open(16);
+	struct source s[2];
+	struct frame *f[] = {&s[0].f, &s[1].f};
+
+	source_init(&s[0], 1000, 4096);
+	source_init(&s[1], 60, 4096);
+	r->vq.mergeable = true;
+	ring_offer_one(r, 0, BUFS, 100, W);
+	ring_offer_one(r, 1, BUFS + 0x1000, 2000, 0);
+	virtq_tx(&r->vq, f, 2, &r->w);
+	cr_assert_eq(r->vq.fault, VIRTQ_DIRECTION);
+	expect_dropped(r, DROP_GUEST_RING_BROKEN, 2);
+	free(s[0].rest);
+	free(s[1].rest);
+	ring_close(r);
+}
+
 /* What follows the last descriptor that is needed is not looked at. */
 Test(split_tx, looks_no_further_than_needed)
 {
