@@ -11,7 +11,7 @@ set yrange [0:*]
 stats data using 1 nooutput
 set xrange [-0.5:STATS_max + 0.5]
 set xtics scale 0
-set bmargin 3.5
+set bmargin 4.6
 set boxwidth 0.6
 least = 9 # cycles that have room for a number
 stage(n) = word("rx forward tx done", n)
