@@ -94,7 +94,7 @@ static void end_session(struct vhost_port *p)
 	p->port.rx_live = p->port.tx_live = 0;
 	p->port.env->changed(&p->port);
 	vhost_session_fini(p);
-	vhost_endpoint_again(&p->endpoint);
+	endpoint_again(&p->endpoint);
 }
 
 static void break_session(struct vhost_port *p)
@@ -176,7 +176,7 @@ void vhost_session_message(void *owner, struct vhost_message *m)
 	enum vhost_outcome outcome = vhost_message_handle(p, m);
 	int rc = reply(p, m, outcome);
 
-	vhost_endpoint_settled(&p->endpoint);
+	endpoint_settled(&p->endpoint);
 	if (outcome == VHOST_BROKEN)
 		break_session(p);
 	else if (outcome == VHOST_CLOSE || (outcome == VHOST_REFUSED && !acks))
@@ -258,7 +258,7 @@ void vhost_session_attach(void *owner, int fd)
 	if (vhost_connection_open(&p->conn, p->port.env->event, fd, &e)) {
 		log_limited(
 		    &p->limit, LOG_ERR, "port %s: %s", p->port.name, e.message);
-		vhost_endpoint_again(&p->endpoint);
+		endpoint_again(&p->endpoint);
 		return;
 	}
 	identify(p, fd);

@@ -11,13 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/socket.h>
 
 #include "ports/vhost/features.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
-
-enum { DIR_MODE = 0755 };
 
 static struct vhost_ring *rx_ring(struct port *port, unsigned q)
 {
@@ -132,7 +130,7 @@ static void show_ring(
 static void vhost_show(struct port *port, struct json_object *out)
 {
 	struct vhost_port *p = (struct vhost_port *)port;
-	const struct vhost_access *access = &p->endpoint.access;
+	const struct endpoint_access *access = &p->endpoint.access;
 	char text[24];
 
 	add_str(out, "socket", p->endpoint.address.sun_path);
@@ -161,12 +159,12 @@ static int vhost_set(
     struct port *port, struct json_object *params, struct err *e)
 {
 	struct vhost_port *p = (struct vhost_port *)port;
-	struct vhost_access access = p->endpoint.access;
-	int rc =
-	    vhost_access_parse(&access, port_param_str(params, "group", NULL),
-		port_param_str(params, "mode", NULL), e);
+	struct endpoint_access access = p->endpoint.access;
+	int rc = endpoint_access_parse(&access,
+	    port_param_str(params, "group", NULL),
+	    port_param_str(params, "mode", NULL), e);
 
-	return rc ? rc : vhost_endpoint_set_access(&p->endpoint, &access, e);
+	return rc ? rc : endpoint_set_access(&p->endpoint, &access, e);
 }
 
 static void vhost_port_close(struct port *port)
@@ -174,49 +172,36 @@ static void vhost_port_close(struct port *port)
 	struct vhost_port *p = (struct vhost_port *)port;
 
 	vhost_session_fini(p);
-	vhost_endpoint_close(&p->endpoint);
+	endpoint_close(&p->endpoint);
 	vhost_rings_free(p->ring, vhost_port_n_rings(p));
 	vhost_bell_put();
 	free(p);
 }
 
-/* `socket`, or RUNDIR/vhost/NAME in a directory that is made for it. */
-static int socket_path(char *path, size_t size, const char *rundir,
-    const char *name, struct json_object *params, struct err *e)
-{
-	const char *given = port_param_str(params, "socket", NULL);
-
-	if (given) {
-		snprintf(path, size, "%s", given);
-		return 0;
-	}
-	snprintf(path, size, "%s/vhost", rundir);
-	if (mkdir(path, DIR_MODE) && errno != EEXIST)
-		return err_set(e, -errno, "creating %s: %m", path);
-	snprintf(path, size, "%s/vhost/%s", rundir, name);
-	return 0;
-}
-
 static int open_endpoint(struct vhost_port *p, const char *name,
     struct json_object *params, struct err *e)
 {
+	const char *path = port_param_str(params, "socket", NULL);
 	const char *role = port_param_str(params, "role", "server");
-	struct vhost_access access;
-	char path[512];
+	struct endpoint_access access;
+	char standard[512];
 	int rc;
 
-	vhost_access_default(&access);
-	rc = vhost_access_parse(&access, port_param_str(params, "group", NULL),
+	endpoint_access_default(&access, "libvirt-qemu");
+	rc = endpoint_access_parse(&access,
+	    port_param_str(params, "group", NULL),
 	    port_param_str(params, "mode", NULL), e);
-	if (!rc)
-		rc = socket_path(
-		    path, sizeof(path), p->port.env->rundir, name, params, e);
+	if (!rc && !path)
+		rc = endpoint_default_path(standard, sizeof(standard),
+		    p->port.env->rundir, "vhost", name, e);
 	if (rc)
 		return rc;
+	p->endpoint.client = !strcmp(role, "client");
+	p->endpoint.type = SOCK_STREAM;
 	p->endpoint.on_peer = vhost_session_attach;
 	p->endpoint.owner = p;
-	return vhost_endpoint_open(&p->endpoint, p->port.env->event, path,
-	    !strcmp(role, "client"), &access, e);
+	return endpoint_open(&p->endpoint, p->port.env->event,
+	    path ? path : standard, &access, e);
 }
 
 static struct vhost_port *new_port(

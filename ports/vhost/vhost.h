@@ -2,7 +2,6 @@
 /*
  * vhost.h - the port that is a virtual machine: a vhost-user back end.
  *
- *	endpoint.c    the socket file, listening or connecting
  *	connection.c  bytes and descriptors into messages
  *	message.c     the table of requests and their rules
  *	handlers_*.c  what each request does
@@ -23,7 +22,7 @@
 
 #include "ports/port.h"
 #include "ports/vhost/connection.h"
-#include "ports/vhost/endpoint.h"
+#include "ports/peer/endpoint.h"
 #include "ports/vhost/ring.h"
 #include "switch/base/log.h"
 
@@ -31,7 +30,7 @@ extern const struct port_ops vhost_port_ops;
 
 struct vhost_port {
 	struct port port;
-	struct vhost_endpoint endpoint;
+	struct endpoint endpoint;
 	struct vhost_connection conn;
 	char peer[64];	  /* "pid 12 uid 0", or "" */
 	bool unreachable; /* the reason is that nobody listens */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * endpoint.h - the unix socket at which port and machine meet.
+ * endpoint.h - the unix socket at which a port and its peer meet.
  *
  *	server	 binds the path, listens, hands over whoever connects
  *	client	 connects to the path, and tries again, from every 100 ms to
@@ -12,8 +12,8 @@
  * Life: open ──► on_peer(fd) ──► again() when that peer is gone ──► close.
  * Threads: control.
  */
-#ifndef PORTS_VHOST_ENDPOINT_H
-#define PORTS_VHOST_ENDPOINT_H
+#ifndef PORTS_PEER_ENDPOINT_H
+#define PORTS_PEER_ENDPOINT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,17 +26,18 @@
 enum { ENDPOINT_GROUP_MAX = 63 };
 
 /* Who may connect; only of sockets that we bind. */
-struct vhost_access {
+struct endpoint_access {
 	char group[ENDPOINT_GROUP_MAX + 1]; /* "": the process's own */
 	bool group_wanted; /* by name, so that it not working is an error */
 	mode_t mode;
 };
 
-struct vhost_endpoint {
+struct endpoint {
 	sd_event *event;
 	bool client;
+	int type; /* SOCK_STREAM, SOCK_SEQPACKET */
 	struct sockaddr_un address;
-	struct vhost_access access;
+	struct endpoint_access access;
 	int fd; /* listening, -1: none */
 	dev_t dev;
 	ino_t ino; /* of the socket file that is ours to remove */
@@ -50,32 +51,36 @@ struct vhost_endpoint {
 	void *owner;
 };
 
-/* Starts to meet at @path; on_peer and owner are set.  Calls nothing back
- * before the event loop runs.  -EADDRINUSE, -EEXIST, -EPERM ... with a
- * sentence and nothing left behind. */
-int vhost_endpoint_open(struct vhost_endpoint *ep, sd_event *event,
-    const char *path, bool client, const struct vhost_access *access,
-    struct err *e);
+/* Starts to meet at @path; client, type, on_peer and owner are set.  Calls
+ * nothing back before the event loop runs.  -EADDRINUSE, -EEXIST, -EPERM ...
+ * with a sentence and nothing left behind. */
+int endpoint_open(struct endpoint *ep, sd_event *event, const char *path,
+    const struct endpoint_access *access, struct err *e);
+
+/* Where a port meets its peer by default, path[0..size): RUNDIR/KIND/NAME, in
+ * a directory that is made for it. */
+int endpoint_default_path(char *path, size_t size, const char *rundir,
+    const char *kind, const char *name, struct err *e);
 
 /* Removes the socket file if it is still ours. */
-void vhost_endpoint_close(struct vhost_endpoint *ep);
+void endpoint_close(struct endpoint *ep);
 
 /* The peer is gone: meet another one, in the client role after a pause. */
-void vhost_endpoint_again(struct vhost_endpoint *ep);
+void endpoint_again(struct endpoint *ep);
 
 /* The peer is worth its name: the next pause is short again. */
-void vhost_endpoint_settled(struct vhost_endpoint *ep);
+void endpoint_settled(struct endpoint *ep);
 
 /* Changes who may connect; nothing changes on failure. */
-int vhost_endpoint_set_access(struct vhost_endpoint *ep,
-    const struct vhost_access *access, struct err *e);
+int endpoint_set_access(
+    struct endpoint *ep, const struct endpoint_access *access, struct err *e);
 
 /* `group` and `mode` as in the configuration (NULL: as *access is), checked:
  * -EINVAL for a group that does not exist or a mode that is not octal. */
-int vhost_access_parse(struct vhost_access *access, const char *group,
+int endpoint_access_parse(struct endpoint_access *access, const char *group,
     const char *mode, struct err *e);
 
-/* 0660, and group libvirt-qemu where it exists. */
-void vhost_access_default(struct vhost_access *access);
+/* 0660, and @group (NULL: the process's own) where it exists. */
+void endpoint_access_default(struct endpoint_access *access, const char *group);
 
 #endif

@@ -13,19 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "ports/vhost/endpoint.h"
+#include "ports/peer/endpoint.h"
 #include "switch/base/log.h"
 
 enum { MODE_DEFAULT = 0660, MODE_MAX = 0777 };
 
-static const char group_default[] = "libvirt-qemu";
-
-void vhost_access_default(struct vhost_access *access)
+void endpoint_access_default(struct endpoint_access *access, const char *group)
 {
-	*access = (struct vhost_access){.mode = MODE_DEFAULT};
-	if (getgrnam(group_default))
-		snprintf(
-		    access->group, sizeof(access->group), "%s", group_default);
+	*access = (struct endpoint_access){.mode = MODE_DEFAULT};
+	if (group && getgrnam(group))
+		snprintf(access->group, sizeof(access->group), "%s", group);
 }
 
 static int parse_mode(mode_t *mode, const char *word, struct err *e)
@@ -43,10 +40,10 @@ static int parse_mode(mode_t *mode, const char *word, struct err *e)
 	return 0;
 }
 
-int vhost_access_parse(struct vhost_access *access, const char *group,
+int endpoint_access_parse(struct endpoint_access *access, const char *group,
     const char *mode, struct err *e)
 {
-	struct vhost_access parsed = *access;
+	struct endpoint_access parsed = *access;
 	int rc = mode ? parse_mode(&parsed.mode, mode, e) : 0;
 
 	if (rc)
@@ -66,7 +63,7 @@ int vhost_access_parse(struct vhost_access *access, const char *group,
 
 /* A default that was not granted is forgotten, so that it is not shown. */
 static int set_group(
-    const char *path, struct vhost_access *access, struct err *e)
+    const char *path, struct endpoint_access *access, struct err *e)
 {
 	struct group *g = access->group[0] ? getgrnam(access->group) : NULL;
 	int rc;
@@ -84,11 +81,11 @@ static int set_group(
 	return 0;
 }
 
-int vhost_endpoint_set_access(
-    struct vhost_endpoint *ep, const struct vhost_access *access, struct err *e)
+int endpoint_set_access(
+    struct endpoint *ep, const struct endpoint_access *access, struct err *e)
 {
 	const char *path = ep->address.sun_path;
-	struct vhost_access granted = *access;
+	struct endpoint_access granted = *access;
 	int rc;
 
 	if (!ep->client) {

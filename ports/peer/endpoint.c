@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * endpoint.c - the unix socket at which port and machine meet.
+ * endpoint.c - the unix socket at which a port and its peer meet.
  *
  * A process that has no descriptor left cannot even turn a peer away, and a
  * listening socket with a peer waiting is ready for ever: one descriptor in
@@ -15,10 +15,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ports/vhost/endpoint.h"
+#include "ports/peer/endpoint.h"
 
 enum {
 	BACKLOG = 16,
+	DIR_MODE = 0755,
 	BACKOFF_MIN_US = 100000,
 	BACKOFF_MAX_US = 1000000,
 	ACCURACY_US = 10000,
@@ -32,13 +33,13 @@ static void hold_reserve(void)
 		reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-static void pause_then_try(struct vhost_endpoint *ep, uint64_t us)
+static void pause_then_try(struct endpoint *ep, uint64_t us)
 {
 	sd_event_source_set_time_relative(ep->timer, us);
 	sd_event_source_set_enabled(ep->timer, SD_EVENT_ONESHOT);
 }
 
-static void longer_pause(struct vhost_endpoint *ep)
+static void longer_pause(struct endpoint *ep)
 {
 	pause_then_try(ep, ep->backoff_us);
 	ep->backoff_us *= 2;
@@ -48,7 +49,7 @@ static void longer_pause(struct vhost_endpoint *ep)
 
 /* Hangs up on the peer that waits first.  Without a reserve, or when it was
  * somebody else who got hold of it, nobody is accepted for a while. */
-static void turn_away(struct vhost_endpoint *ep)
+static void turn_away(struct endpoint *ep)
 {
 	int fd = -1;
 
@@ -69,7 +70,7 @@ static void turn_away(struct vhost_endpoint *ep)
 static int on_connect(
     sd_event_source *source, int listen_fd, uint32_t revents, void *userdata)
 {
-	struct vhost_endpoint *ep = userdata;
+	struct endpoint *ep = userdata;
 	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)source;
@@ -81,9 +82,10 @@ static int on_connect(
 	return 0;
 }
 
-static int connect_to(const struct sockaddr_un *a)
+static int connect_to(const struct endpoint *ep)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const struct sockaddr_un *a = &ep->address;
+	int fd = socket(AF_UNIX, ep->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc;
 
 	if (fd < 0)
@@ -97,7 +99,7 @@ static int connect_to(const struct sockaddr_un *a)
 
 static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 {
-	struct vhost_endpoint *ep = userdata;
+	struct endpoint *ep = userdata;
 	int fd;
 
 	(void)source;
@@ -106,7 +108,7 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 		sd_event_source_set_enabled(ep->source, SD_EVENT_ON);
 		return 0;
 	}
-	fd = connect_to(&ep->address);
+	fd = connect_to(ep);
 	if (fd < 0)
 		longer_pause(ep);
 	if (fd >= 0 || fd != ep->told)
@@ -116,8 +118,9 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 }
 
 /* Removes a socket that nobody listens at; anything else stays. */
-static int take_over(const struct sockaddr_un *a, struct err *e)
+static int take_over(const struct endpoint *ep, struct err *e)
 {
+	const struct sockaddr_un *a = &ep->address;
 	struct stat st;
 	int fd;
 
@@ -131,7 +134,7 @@ static int take_over(const struct sockaddr_un *a, struct err *e)
 		err_arg(e, a->sun_path);
 		return -EEXIST;
 	}
-	fd = connect_to(a);
+	fd = connect_to(ep);
 	if (fd == -ECONNREFUSED && !unlink(a->sun_path))
 		return 0;
 	if (fd >= 0)
@@ -144,7 +147,7 @@ static int take_over(const struct sockaddr_un *a, struct err *e)
 
 /* Nobody can connect before listen(2), and so not before the file has its
  * group and mode. */
-static int bind_path(struct vhost_endpoint *ep, struct err *e)
+static int bind_path(struct endpoint *ep, struct err *e)
 {
 	const struct sockaddr *a = (const struct sockaddr *)&ep->address;
 	struct stat st;
@@ -154,7 +157,7 @@ static int bind_path(struct vhost_endpoint *ep, struct err *e)
 		if (errno != EADDRINUSE)
 			return err_set(
 			    e, -errno, "binding %s: %m", ep->address.sun_path);
-		rc = take_over(&ep->address, e);
+		rc = take_over(ep, e);
 		if (rc)
 			return rc;
 		if (bind(ep->fd, a, sizeof(ep->address)))
@@ -168,7 +171,7 @@ static int bind_path(struct vhost_endpoint *ep, struct err *e)
 	return 0;
 }
 
-static void remove_path(const struct vhost_endpoint *ep)
+static void remove_path(const struct endpoint *ep)
 {
 	struct stat st;
 
@@ -177,16 +180,16 @@ static void remove_path(const struct vhost_endpoint *ep)
 		unlink(ep->address.sun_path);
 }
 
-static int start_server(struct vhost_endpoint *ep, struct err *e)
+static int start_server(struct endpoint *ep, struct err *e)
 {
 	int rc;
 
-	ep->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ep->fd = socket(AF_UNIX, ep->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ep->fd < 0)
 		return err_set(e, -errno, "socket: %m");
 	rc = bind_path(ep, e);
 	if (!rc)
-		rc = vhost_endpoint_set_access(ep, &ep->access, e);
+		rc = endpoint_set_access(ep, &ep->access, e);
 	if (rc)
 		return rc;
 	if (listen(ep->fd, BACKLOG))
@@ -198,7 +201,7 @@ static int start_server(struct vhost_endpoint *ep, struct err *e)
 	return rc < 0 ? err_set(e, rc, "cannot watch a socket") : 0;
 }
 
-static int set_path(struct vhost_endpoint *ep, const char *path, struct err *e)
+static int set_path(struct endpoint *ep, const char *path, struct err *e)
 {
 	ep->address = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(ep->address.sun_path)) {
@@ -213,16 +216,24 @@ static int set_path(struct vhost_endpoint *ep, const char *path, struct err *e)
 	return 0;
 }
 
-int vhost_endpoint_open(struct vhost_endpoint *ep, sd_event *event,
-    const char *path, bool client, const struct vhost_access *access,
-    struct err *e)
+int endpoint_default_path(char *path, size_t size, const char *rundir,
+    const char *kind, const char *name, struct err *e)
+{
+	snprintf(path, size, "%s/%s", rundir, kind);
+	if (mkdir(path, DIR_MODE) && errno != EEXIST)
+		return err_set(e, -errno, "creating %s: %m", path);
+	snprintf(path, size, "%s/%s/%s", rundir, kind, name);
+	return 0;
+}
+
+int endpoint_open(struct endpoint *ep, sd_event *event, const char *path,
+    const struct endpoint_access *access, struct err *e)
 {
 	int rc = set_path(ep, path, e);
 
 	if (rc)
 		return rc;
 	ep->event = event;
-	ep->client = client;
 	ep->access = *access;
 	ep->fd = -1;
 	ep->backoff_us = BACKOFF_MIN_US;
@@ -230,16 +241,16 @@ int vhost_endpoint_open(struct vhost_endpoint *ep, sd_event *event,
 	    event, &ep->timer, CLOCK_MONOTONIC, 0, ACCURACY_US, on_timer, ep);
 	if (rc < 0)
 		return err_set(e, rc, "no timer for a socket");
-	if (client)
+	if (ep->client)
 		return 0;
 	sd_event_source_set_enabled(ep->timer, SD_EVENT_OFF);
 	rc = start_server(ep, e);
 	if (rc)
-		vhost_endpoint_close(ep);
+		endpoint_close(ep);
 	return rc;
 }
 
-void vhost_endpoint_close(struct vhost_endpoint *ep)
+void endpoint_close(struct endpoint *ep)
 {
 	ep->source = sd_event_source_disable_unref(ep->source);
 	ep->timer = sd_event_source_disable_unref(ep->timer);
@@ -249,13 +260,13 @@ void vhost_endpoint_close(struct vhost_endpoint *ep)
 	ep->fd = -1;
 }
 
-void vhost_endpoint_again(struct vhost_endpoint *ep)
+void endpoint_again(struct endpoint *ep)
 {
 	if (ep->client)
 		longer_pause(ep);
 }
 
-void vhost_endpoint_settled(struct vhost_endpoint *ep)
+void endpoint_settled(struct endpoint *ep)
 {
 	ep->backoff_us = BACKOFF_MIN_US;
 }
