@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "cli/grammar.h"
-#include "ports/vhost/memory.h"
+#include "ports/peer/guard.h"
 #include "switch/base/log.h"
 #include "switch/control/config.h"
 #include "switch/control/control.h"
@@ -200,7 +200,7 @@ static int run(const struct options *o, struct err *e)
 	int rc = prepare_rundir(o->rundir, e);
 
 	if (!rc)
-		rc = vhost_memory_guard(e);
+		rc = guard_install(e);
 	if (!rc)
 		rc = open_loop(&event, e);
 	if (!rc)

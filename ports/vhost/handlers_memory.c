@@ -18,9 +18,9 @@ static enum vhost_outcome exchange(
 {
 	struct vhost_memory *old = p->mem;
 
-	heir->owner = p;
+	heir->guard.owner = p;
 	__atomic_store_n(
-	    &heir->on_broken, vhost_session_raise, __ATOMIC_RELEASE);
+	    &heir->guard.on_broken, vhost_session_raise, __ATOMIC_RELEASE);
 	vhost_rings_pause(p, 0, vhost_port_n_rings(p));
 	p->mem = heir;
 	vhost_memory_free(old, heir);

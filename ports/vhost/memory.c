@@ -2,24 +2,15 @@
 /*
  * memory.c - mapping what a peer says is guest memory.
  *
- * A peer may pass any descriptor: a file on a FUSE file system that never
- * answers, a pipe, a memfd one page long.  Nothing is mapped before the kind
- * and the length of the file are known, and the length is looked at after the
- * file was sealed, so that it cannot shrink in between.
+ * The list of regions is checked as a whole, each mapped once (mapping.h), and
+ * guarded for every map that it is part of.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
 
-#include "ports/vhost/guard.h"
 #include "ports/vhost/memory.h"
 #include "switch/base/quiesce.h"
 
@@ -52,82 +43,22 @@ static int check_region(const struct vhost_region_msg *msg, struct err *e)
 	return 0;
 }
 
-/* Only memory may be guest memory: a file that can be waited for may keep a
- * worker asleep in a page fault for as long as its owner likes. */
-static int check_kind(int fd, uint64_t *page, struct err *e)
-{
-	struct statfs fs;
-	struct stat st;
-
-	if (fstat(fd, &st) || fstatfs(fd, &fs))
-		return err_set(e, -errno, "stat of a memory region: %m");
-	if (!S_ISREG(st.st_mode) ||
-	    (fs.f_type != TMPFS_MAGIC && fs.f_type != HUGETLBFS_MAGIC))
-		return err_set(e, -EMEDIUMTYPE,
-		    "a memory region is not a file on tmpfs or hugetlbfs");
-	*page = fs.f_type == HUGETLBFS_MAGIC ? (uint64_t)fs.f_bsize
-					     : (uint64_t)sysconf(_SC_PAGESIZE);
-	if (!*page || *page & (*page - 1))
-		return err_set(e, -EMEDIUMTYPE,
-		    "a memory region has pages of %" PRIu64 " bytes", *page);
-	return 0;
-}
-
-/* Some owners sealed it already, and some cannot: then the guard remains. */
-static void seal(int fd)
-{
-	int seals = fcntl(fd, F_GET_SEALS);
-
-	if (seals >= 0 && !(seals & (F_SEAL_SHRINK | F_SEAL_SEAL)))
-		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
-}
-
-static int check_length(
-    int fd, const struct vhost_region_msg *msg, struct err *e)
-{
-	struct stat st;
-
-	if (fstat(fd, &st))
-		return err_set(e, -errno, "stat of a memory region: %m");
-	if (st.st_size < 0 ||
-	    msg->mmap_offset + msg->size > (uint64_t)st.st_size)
-		return err_set(e, -EINVAL,
-		    "a memory region ends at %#" PRIx64
-		    " of a file of %#" PRIx64 " bytes",
-		    msg->mmap_offset + msg->size, (uint64_t)st.st_size);
-	return 0;
-}
-
-/* Maps whole pages of the file's own size, which hugetlbfs insists on. */
 static int map_region(struct vhost_region *r,
     const struct vhost_region_msg *msg, int fd, struct err *e)
 {
-	uint64_t page = 0, skip;
-	int rc = check_kind(fd, &page, e);
+	struct mapping map;
+	int rc = mapping_open(&map, fd, msg->mmap_offset, msg->size, e);
 
 	if (rc)
 		return rc;
-	seal(fd);
-	rc = check_length(fd, msg, e);
-	if (rc)
-		return rc;
-	skip = msg->mmap_offset & (page - 1);
 	*r = (struct vhost_region){
 	    .guest = msg->guest,
 	    .size = msg->size,
 	    .user = msg->user,
-	    .map_size = (skip + msg->size + page - 1) & ~(page - 1),
-	    .page = page,
+	    .host = map.at,
+	    .map = map,
 	    .n_added = 1,
 	};
-	r->map = mmap(NULL, r->map_size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_NORESERVE, fd, (off_t)(msg->mmap_offset - skip));
-	if (r->map == MAP_FAILED)
-		return err_set(e, -errno,
-		    "mapping %" PRIu64 " bytes of guest memory: %m",
-		    r->map_size);
-	r->host = (uint8_t *)r->map + skip;
-	madvise(r->map, r->map_size, MADV_DONTDUMP);
 	return 0;
 }
 
@@ -206,7 +137,7 @@ static int add_region(struct vhost_memory *m,
 	drop_doomed(m, msg);
 	rc = insert_region(m, &r, e);
 	if (rc)
-		munmap(r.map, r.map_size);
+		mapping_close(&r.map);
 	return rc;
 }
 
@@ -223,8 +154,8 @@ static struct vhost_memory *inherit(
 	}
 	if (!from)
 		return m;
-	m->on_broken = from->on_broken;
-	m->owner = from->owner;
+	m->guard.on_broken = from->guard.on_broken;
+	m->guard.owner = from->guard.owner;
 	m->n = from->n;
 	memcpy(m->region, from->region, from->n * sizeof(from->region[0]));
 	return m;
@@ -235,22 +166,22 @@ static int guard(
     struct vhost_memory *m, const struct vhost_memory *from, struct err *e)
 {
 	for (unsigned i = 0; i < m->n; i++)
-		if (vhost_guard_add(m, &m->region[i])) {
-			vhost_guard_remove(m);
+		if (guard_add(&m->guard, &m->region[i].map)) {
+			guard_remove(&m->guard);
 			quiesce_wait(); /* a handler may be at it */
 			return err_set(
 			    e, -ENOMEM, "no memory to guard guest memory");
 		}
-	if (from && __atomic_load_n(&from->broken, __ATOMIC_ACQUIRE))
-		__atomic_store_n(&m->broken, 1, __ATOMIC_RELEASE);
+	if (from && guard_is_broken(&from->guard))
+		guard_break(&m->guard);
 	return 0;
 }
 
 static const struct vhost_region *find_map(
-    const struct vhost_memory *m, const void *map)
+    const struct vhost_memory *m, const struct mapping *map)
 {
 	for (unsigned i = 0; m && i < m->n; i++)
-		if (m->region[i].map == map)
+		if (m->region[i].map.start == map->start)
 			return &m->region[i];
 	return NULL;
 }
@@ -259,7 +190,7 @@ static bool shares_maps(
     const struct vhost_memory *m, const struct vhost_memory *other)
 {
 	for (unsigned i = 0; i < m->n; i++)
-		if (find_map(other, m->region[i].map))
+		if (find_map(other, &m->region[i].map))
 			return true;
 	return false;
 }
@@ -269,8 +200,8 @@ static void unmap_unshared(
     const struct vhost_memory *m, const struct vhost_memory *other)
 {
 	for (unsigned i = 0; i < m->n; i++)
-		if (!find_map(other, m->region[i].map))
-			munmap(m->region[i].map, m->region[i].map_size);
+		if (!find_map(other, &m->region[i].map))
+			mapping_close(&m->region[i].map);
 }
 
 int vhost_memory_add(struct vhost_memory **m, const struct vhost_memory *from,
@@ -333,14 +264,13 @@ void vhost_memory_free(struct vhost_memory *m, struct vhost_memory *heir)
 {
 	if (!m)
 		return;
-	vhost_guard_remove(m);
+	guard_remove(&m->guard);
 	/* A worker on the heir may at this instant be taking a SIGBUS in a
 	 * mapping that both share, and be about to mark this one as well. */
 	if (heir) {
 		quiesce_wait();
-		if (shares_maps(m, heir) &&
-		    __atomic_load_n(&m->broken, __ATOMIC_ACQUIRE))
-			__atomic_store_n(&heir->broken, 1, __ATOMIC_RELEASE);
+		if (shares_maps(m, heir) && guard_is_broken(&m->guard))
+			guard_break(&heir->guard);
 	}
 	unmap_unshared(m, heir);
 	free(m);

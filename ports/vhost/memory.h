@@ -28,6 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ports/peer/guard.h"
 #include "switch/base/err.h"
 
 enum { VHOST_REGIONS_MAX = 509 }; /* as many as KVM has memory slots */
@@ -37,20 +38,14 @@ struct vhost_region {
 	uint64_t size;	/* bytes */
 	uint64_t user;	/* the front end's address of its first byte */
 	uint8_t *host;	/* ours */
-	void *map;	/* what mmap returned, and how much of it */
-	uint64_t map_size;
-	uint64_t page;	  /* bytes in which the mapping can be replaced */
+	struct mapping map;
 	uint32_t n_added; /* times that it was, less those it was removed */
 	bool doomed;	  /* it was removed less often than added */
 };
 
 struct vhost_memory {
 	unsigned n;
-	unsigned broken; /* atomic: a SIGBUS was taken in one of the regions */
-	/* Called from the signal handler, on any thread, at the first SIGBUS;
-	 * set by the owner before a queue is live, inherited by heirs. */
-	void (*on_broken)(void *owner);
-	void *owner;
+	struct guard guard; /* whose on_broken and owner heirs inherit */
 	struct vhost_region region[]; /* sorted by guest address */
 };
 
@@ -107,8 +102,5 @@ void vhost_memory_free(struct vhost_memory *m, struct vhost_memory *heir);
  * if it is not. */
 void *vhost_memory_at_user(
     const struct vhost_memory *m, uint64_t user, uint64_t len);
-
-/* Installs the process's SIGBUS handler; once, before the first worker. */
-int vhost_memory_guard(struct err *e);
 
 #endif

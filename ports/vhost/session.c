@@ -204,7 +204,7 @@ void vhost_session_attend(struct vhost_port *p)
 			break;
 		}
 	}
-	if (p->mem && __atomic_load_n(&p->mem->broken, __ATOMIC_ACQUIRE))
+	if (p->mem && guard_is_broken(&p->mem->guard))
 		outcome = vhost_break(p, virtq_fault_name(VIRTQ_MEM_SHRUNK),
 		    "guest memory is gone from under its mapping");
 	if (outcome == VHOST_BROKEN)

@@ -7,7 +7,7 @@
  *	handlers_*.c  what each request does
  *	session.c     a peer: arrives, is answered, leaves, is thrown out
  *	ring.c        when a ring runs; the only place that makes queues live
- *	memory.c      guest memory: mapped, translated; guard.c: SIGBUS
+ *	memory.c      guest memory: mapped, translated
  *	virtq.c split*.c packed*.c  the rings themselves, on the workers
  *	frame_in.c frame_out.h buffer.c  frames out of, into buffers
  *

@@ -148,7 +148,7 @@ static inline bool virtq_usable(struct virtq *vq)
 {
 	if (virtq_is_broken(vq))
 		return false;
-	if (!__atomic_load_n(&vq->mem->broken, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&vq->mem->guard.broken, __ATOMIC_RELAXED))
 		return true;
 	virtq_break(vq, VIRTQ_MEM_SHRUNK);
 	return false;

@@ -85,7 +85,7 @@ static void set_up(void)
 	struct err e;
 
 	log_set_level(LOG_ERR);
-	vhost_memory_guard(&e);
+	guard_install(&e);
 	sd_event_new(&event);
 	env.event = event;
 	json_object_object_add(params, "queues", json_object_new_int(2));

@@ -615,7 +615,7 @@ Test(packed, case_27_memory_shrunk)
 
 	ring_frame(g->r, BUFS, 60);
 	packed_put(g, BUFS, HDR + 60, ID, 0);
-	g->r->mem->broken = 1;
+	g->r->mem->guard.broken = 1;
 	cr_assert_eq(rx(g->r), 0);
 	cr_assert_eq(fault(g->r), VIRTQ_MEM_SHRUNK);
 	expect_none_back(g);

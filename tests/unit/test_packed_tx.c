@@ -517,7 +517,7 @@ Test(packed_tx, case_27_memory_shrunk)
 	struct packed *g = packed_open(16);
 
 	packed_put(g, BUFS, 2000, ID, W);
-	g->r->mem->broken = 1;
+	g->r->mem->guard.broken = 1;
 	expect_broken(g, VIRTQ_MEM_SHRUNK);
 }
 

@@ -721,7 +721,7 @@ Test(split, case_27_memory_shrunk)
 
 	ring_frame(r, BUFS, 60);
 	ring_offer_one(r, 0, BUFS, HDR + 60, 0);
-	r->mem->broken = 1;
+	r->mem->guard.broken = 1;
 	expect_broken(r, VIRTQ_MEM_SHRUNK);
 }
 

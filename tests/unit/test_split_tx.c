@@ -647,7 +647,7 @@ Test(split_tx, case_27_memory_shrunk)
 	struct ring *r = ring_open(16);
 
 	ring_offer_one(r, 0, BUFS, 2000, W);
-	r->mem->broken = 1;
+	r->mem->guard.broken = 1;
 	expect_broken(r, VIRTQ_MEM_SHRUNK);
 }
 

@@ -202,12 +202,12 @@ Test(vhost_memory, generations_share_their_mappings)
 	struct vhost_memory *one = grow(NULL, 1), *two, *three;
 	struct vhost_region_msg msg = region(1), first = region(0);
 	int fd = new_memfd(SIZE, 0);
-	void *shared = one->region[0].map, *second;
+	void *shared = one->region[0].map.start, *second;
 
 	cr_assert_eq(vhost_memory_add(&two, one, &msg, &fd, 1, NULL), 0);
 	cr_expect_eq(two->n, 2);
-	cr_expect_eq(two->region[0].map, shared);
-	second = two->region[1].map;
+	cr_expect_eq(two->region[0].map.start, shared);
+	second = two->region[1].map.start;
 	vhost_memory_free(one, two);
 	cr_expect(is_mapped(shared));
 	cr_assert_eq(vhost_memory_remove(&three, two, &first, NULL), 0);
@@ -242,13 +242,13 @@ Test(vhost_memory, counts_regions_that_are_added_again)
 {
 	struct vhost_memory *m = grow(NULL, 2), *heir;
 	struct vhost_region_msg msg = region(1);
-	void *map = m->region[1].map;
+	void *map = m->region[1].map.start;
 	int fd = new_memfd(SIZE, 0);
 
 	cr_assert_eq(vhost_memory_add(&heir, m, &msg, &fd, 1, NULL), 0);
 	vhost_memory_free(m, heir);
 	cr_expect_eq(heir->n, 2);
-	cr_expect_eq(heir->region[1].map, map);
+	cr_expect_eq(heir->region[1].map.start, map);
 	cr_assert_eq(vhost_memory_remove(&m, heir, &msg, NULL), 0);
 	vhost_memory_free(heir, m);
 	cr_expect_eq(m->n, 2);
@@ -264,7 +264,7 @@ Test(vhost_memory, a_removed_region_does_not_hold_its_place)
 {
 	struct vhost_memory *m = grow(NULL, 1), *heir;
 	struct vhost_region_msg msg = region(0);
-	void *map = m->region[0].map;
+	void *map = m->region[0].map.start;
 	int fd = new_memfd(SIZE, 0);
 
 	cr_assert_eq(vhost_memory_add(&heir, m, &msg, &fd, 1, NULL), 0);
@@ -307,7 +307,7 @@ static void count(void *owner)
 static void guard_over_default(void)
 {
 	signal(SIGBUS, SIG_DFL);
-	cr_assert_eq(vhost_memory_guard(NULL), 0);
+	cr_assert_eq(guard_install(NULL), 0);
 }
 
 /* Memory of one file that cannot be sealed, cut off behind its first page. */
@@ -319,8 +319,8 @@ static struct vhost_memory *cut(int *broken, int *file)
 
 	guard_over_default();
 	cr_assert_eq(vhost_memory_add(&m, NULL, &msg, &fd, 1, NULL), 0);
-	m->owner = broken;
-	m->on_broken = count;
+	m->guard.owner = broken;
+	m->guard.on_broken = count;
 	memset(m->region[0].host, 0xee, SIZE);
 	*file = fd;
 	cr_assert_eq(ftruncate(fd, PAGE), 0);
@@ -334,9 +334,9 @@ Test(vhost_memory, case_27_lives_when_memory_is_cut_off)
 	volatile uint8_t *p = m->region[0].host;
 
 	cr_expect_eq(p[0], 0xee);
-	cr_expect_eq(m->broken, 0);
+	cr_expect_eq(m->guard.broken, 0);
 	cr_expect_eq(p[PAGE + 10], 0);
-	cr_expect_eq(m->broken, 1);
+	cr_expect_eq(m->guard.broken, 1);
 	cr_expect_eq(told, 1);
 	p[2 * PAGE] = 5;
 	cr_expect_eq(p[2 * PAGE], 5);
@@ -354,8 +354,8 @@ Test(vhost_memory, case_27_tells_every_generation)
 
 	cr_assert_eq(vhost_memory_add(&two, one, &msg, &other, 1, NULL), 0);
 	cr_expect_eq(((volatile uint8_t *)two->region[0].host)[PAGE], 0);
-	cr_expect_eq(one->broken, 1);
-	cr_expect_eq(two->broken, 1);
+	cr_expect_eq(one->guard.broken, 1);
+	cr_expect_eq(two->guard.broken, 1);
 	vhost_memory_free(one, two);
 	vhost_memory_free(two, NULL);
 }
@@ -369,7 +369,7 @@ Test(vhost_memory, an_heir_of_broken_memory_is_broken)
 
 	cr_expect_eq(((volatile uint8_t *)one->region[0].host)[PAGE], 0);
 	cr_assert_eq(vhost_memory_add(&two, one, &msg, &other, 1, NULL), 0);
-	cr_expect_eq(two->broken, 1);
+	cr_expect_eq(two->guard.broken, 1);
 	vhost_memory_free(one, two);
 	vhost_memory_free(two, NULL);
 }
@@ -401,7 +401,7 @@ Test(vhost_memory, sigbus_where_freed_memory_was_kills, .signal = SIGBUS)
 {
 	int told = 0, fd;
 	struct vhost_memory *m = cut(&told, &fd);
-	void *at = m->region[0].map;
+	void *at = m->region[0].map.start;
 	volatile uint8_t *p;
 
 	vhost_memory_free(m, NULL);

@@ -632,7 +632,7 @@ Test(vhost_message, worker_faults_break_the_port)
 
 Test(vhost_message, case_27_memory_cut_off_breaks_the_port)
 {
-	vhost_memory_guard(NULL);
+	guard_install(NULL);
 	run_rings(2);
 	cr_assert_eq(ftruncate(memfd, 0), 0);
 	cr_expect(virtq_arm(&p->ring[1].vq));

@@ -9,8 +9,8 @@
  *
  *	control                        handler
  *	seq odd                        (B) load seq, acquire: even
- *	(A) release fence              load start, end, page, m
- *	store start, end, page, m      (A) acquire fence
+ *	(A) release fence              load start, end, page, g
+ *	store start, end, page, g      (A) acquire fence
  *	(B) seq even, release          load seq: unchanged
  */
 #include <errno.h>
@@ -21,7 +21,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "ports/vhost/guard.h"
+#include "ports/peer/guard.h"
 
 enum { CHUNK_SLOTS = 256 };
 
@@ -29,7 +29,7 @@ struct slot {
 	uint32_t seq;
 	uintptr_t start, end; /* end 0: free */
 	uintptr_t page;
-	struct vhost_memory *m;
+	struct guard *g;
 };
 
 struct chunk {
@@ -50,7 +50,7 @@ static bool read_slot(const struct slot *s, struct slot *copy)
 	copy->start = LOAD(&s->start);
 	copy->end = LOAD(&s->end);
 	copy->page = LOAD(&s->page);
-	copy->m = LOAD(&s->m);
+	copy->g = LOAD(&s->g);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE); /* (A) */
 	return !(copy->seq & 1) && LOAD(&s->seq) == copy->seq;
 }
@@ -64,7 +64,7 @@ static void write_slot(struct slot *s, const struct slot *value)
 	STORE(&s->start, value->start);
 	STORE(&s->end, value->end);
 	STORE(&s->page, value->page);
-	STORE(&s->m, value->m);
+	STORE(&s->g, value->g);
 	__atomic_store_n(&s->seq, seq + 2, __ATOMIC_RELEASE); /* (B) */
 }
 
@@ -83,15 +83,15 @@ static bool patch(const struct slot *s, uintptr_t addr)
 	       map_zeroes(s->start, s->end - s->start);
 }
 
-static void mark_broken(struct vhost_memory *m)
+static void mark_broken(struct guard *g)
 {
-	void (*tell)(void *) = LOAD(&m->on_broken);
+	void (*tell)(void *) = LOAD(&g->on_broken);
 
-	if (!__atomic_exchange_n(&m->broken, 1, __ATOMIC_ACQ_REL) && tell)
-		tell(m->owner);
+	if (!__atomic_exchange_n(&g->broken, 1, __ATOMIC_ACQ_REL) && tell)
+		tell(g->owner);
 }
 
-/* Every generation of the memory that shares the page gets to know. */
+/* Everyone on whose behalf the page is guarded gets to know. */
 static bool mend(uintptr_t addr)
 {
 	struct chunk *c = __atomic_load_n(&chunks, __ATOMIC_ACQUIRE);
@@ -106,7 +106,7 @@ static bool mend(uintptr_t addr)
 			if (!mended && !patch(&s, addr))
 				return false;
 			mended = true;
-			mark_broken(s.m);
+			mark_broken(s.g);
 		}
 	return mended;
 }
@@ -146,14 +146,14 @@ static struct slot *add_chunk(void)
 	return &c->slot[0];
 }
 
-int vhost_guard_add(struct vhost_memory *m, const struct vhost_region *r)
+int guard_add(struct guard *g, const struct mapping *map)
 {
 	struct slot *s = find_free();
 	struct slot value = {
-	    .start = (uintptr_t)r->map,
-	    .end = (uintptr_t)r->map + r->map_size,
-	    .page = r->page,
-	    .m = m,
+	    .start = (uintptr_t)map->start,
+	    .end = (uintptr_t)map->start + map->size,
+	    .page = map->page,
+	    .g = g,
 	};
 
 	if (!s)
@@ -164,17 +164,17 @@ int vhost_guard_add(struct vhost_memory *m, const struct vhost_region *r)
 	return 0;
 }
 
-void vhost_guard_remove(const struct vhost_memory *m)
+void guard_remove(const struct guard *g)
 {
 	static const struct slot none;
 
 	for (struct chunk *c = chunks; c; c = c->next)
 		for (unsigned i = 0; i < CHUNK_SLOTS; i++)
-			if (c->slot[i].m == m)
+			if (c->slot[i].g == g)
 				write_slot(&c->slot[i], &none);
 }
 
-int vhost_memory_guard(struct err *e)
+int guard_install(struct err *e)
 {
 	struct sigaction action = {
 	    .sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
