@@ -4,43 +4,18 @@
  *
  * Nearly every buffer is one piece of our address space and is found by
  * buffer_whole().  All others are gathered: cut where regions of memory meet,
- * cut off at as many bytes as are wanted, and noted as pieces, which a cursor
- * then reads or writes in order.
+ * cut off at as many bytes as are wanted, and noted as pieces (gather.h).
  *
  * Threads: the worker that serves the queue.
  */
 #ifndef PORTS_VHOST_BUFFER_H
 #define PORTS_VHOST_BUFFER_H
 
+#include "ports/peer/gather.h"
 #include "ports/vhost/access.h"
 #include "ports/vhost/virtq.h"
 
-enum {
-	BUFFER_LINE = 64,
-	/* The usual head of a finished frame, worth a copy of fixed length. */
-	BUFFER_HEAD_PLAIN = 64,
-	/* Descriptors and pieces for one frame; the header may take some. */
-	GATHER_MAX = FRAME_SEGS_MAX + 16,
-};
-
-struct gather_piece {
-	uint8_t *data;
-	uint32_t len;
-};
-
-struct gather {
-	uint32_t len;	  /* bytes of all pieces */
-	uint32_t n;	  /* pieces */
-	uint32_t n_descs; /* looked at */
-	bool full;	  /* more than GATHER_MAX of either */
-	struct gather_piece piece[GATHER_MAX];
-};
-
-/* A place in a gather. */
-struct gather_cursor {
-	const struct gather_piece *piece;
-	uint32_t offset;
-};
+enum { BUFFER_LINE = 64 };
 
 /* The region that the last buffer was found in, by value, so that it stays in
  * registers while a ring's descriptors are translated. */
@@ -91,13 +66,6 @@ static inline __attribute__((always_inline)) void buffer_prefetch(
 	}
 }
 
-/* Empties @g, of which 4 KiB stay as they are. */
-static inline void gather_init(struct gather *g)
-{
-	g->len = g->n = g->n_descs = 0;
-	g->full = false;
-}
-
 /* Adds [addr, addr + len) to @g, cut off where @g holds @want bytes.  Sets
  * g->full if it takes more pieces than there are.  VIRTQ_NONE, or
  * VIRTQ_DESC_ADDR if any of it is outside the guest's memory. */
@@ -126,21 +94,6 @@ static inline enum virtq_fault gather_add(struct gather *g,
 		g->len += got;
 	}
 	return VIRTQ_NONE;
-}
-
-/* How many of @n bytes there are before the piece ends. */
-static inline uint32_t gather_left(const struct gather_cursor *at, uint32_t n)
-{
-	uint32_t left = at->piece->len - at->offset;
-
-	return left < n ? left : n;
-}
-
-static inline void gather_move(struct gather_cursor *at, uint32_t n)
-{
-	at->offset += n;
-	if (at->offset == at->piece->len)
-		*at = (struct gather_cursor){at->piece + 1, 0};
 }
 
 /* buf[0..n) from guest memory at @addr, across regions; false: not there. */

@@ -21,21 +21,6 @@ enum drop_reason frame_in_offload_slow(
 	    &f->offload, hdr, f->head, f->head_len, f->len, allowed);
 }
 
-/* dst[0..n) from the place @at, which moves on. */
-static void read_pieces(struct gather_cursor *at, void *dst, uint32_t n)
-{
-	uint8_t *to = dst;
-
-	while (n) {
-		uint32_t some = gather_left(at, n);
-
-		shared_copy_in(to, at->piece->data + at->offset, some);
-		to += some;
-		n -= some;
-		gather_move(at, some);
-	}
-}
-
 /* What the gathered chain is refused for before it is looked into. */
 static enum drop_reason judge_length(
     const struct virtq *vq, const struct gather *g, uint32_t *len)
@@ -56,22 +41,18 @@ static enum frame_in_outcome take(
 	struct batch *b = in->b;
 	struct frame *f = &b->f[b->n];
 	struct gather_cursor at = {g->piece, 0};
-	const struct gather_piece *end = g->piece + g->n;
 	struct virtio_net_hdr hdr;
 	enum drop_reason why;
 
-	read_pieces(&at, &hdr, in->vq->hdr_len);
-	frame_in_describe(in, f, len, frame_in_head_len(&hdr, len));
-	read_pieces(&at, f->head, f->head_len);
+	gather_read(&at, &hdr, in->vq->hdr_len);
+	plain_describe(b, f, len, frame_in_head_len(&hdr, len));
+	gather_read(&at, f->head, f->head_len);
 	why = frame_in_offload(in, f, &hdr);
-	if (end - at.piece > FRAME_SEGS_MAX)
+	if (g->piece + g->n - at.piece > FRAME_SEGS_MAX)
 		why = DROP_RX_MALFORMED;
 	if (why != DROP_NONE)
 		return frame_in_refuse(in, why, len);
-	for (; at.piece < end; at = (struct gather_cursor){at.piece + 1, 0})
-		f->segs[f->n_segs++] = (struct frame_seg){
-		    at.piece->data + at.offset, at.piece->len - at.offset};
-	b->n_segs += f->n_segs;
+	gather_borrow(b, f, g, at);
 	b->n++;
 	return FRAME_IN_TAKEN;
 }
@@ -100,7 +81,7 @@ enum frame_in_outcome frame_in_linear_slow(struct frame_in *in,
 	if (b->n_segs == BATCH_SEGS_MAX)
 		return FRAME_IN_LATER;
 	shared_copy_in(&hdr, hdr_at, VIRTIO_NET_HDR_LEN_LEGACY);
-	frame_in_describe(in, f, len, frame_in_head_len(&hdr, len));
+	plain_describe(b, f, len, frame_in_head_len(&hdr, len));
 	shared_copy_in(f->head, data, f->head_len);
 	why = frame_in_offload(in, f, &hdr);
 	if (why != DROP_NONE)

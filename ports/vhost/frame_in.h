@@ -13,6 +13,7 @@
 #ifndef PORTS_VHOST_FRAME_IN_H
 #define PORTS_VHOST_FRAME_IN_H
 
+#include "ports/peer/plain.h"
 #include "ports/vhost/buffer.h"
 
 enum {
@@ -57,12 +58,6 @@ enum frame_in_outcome frame_in_gathered(
 enum drop_reason frame_in_offload_slow(
     struct frame *f, const struct virtio_net_hdr *hdr, uint8_t allowed);
 
-/* False also for the difference of a length and a larger one. */
-static inline bool frame_in_len_is_lawful(uint32_t len)
-{
-	return len - FRAME_LEN_MIN <= FRAME_LEN_MAX - FRAME_LEN_MIN;
-}
-
 static inline bool frame_in_is_plain(const struct virtio_net_hdr *hdr)
 {
 	return !(hdr->flags | hdr->gso_type);
@@ -71,25 +66,9 @@ static inline bool frame_in_is_plain(const struct virtio_net_hdr *hdr)
 static inline uint32_t frame_in_head_len(
     const struct virtio_net_hdr *hdr, uint32_t len)
 {
-	uint32_t most =
-	    frame_in_is_plain(hdr) ? BUFFER_HEAD_PLAIN : FRAME_HEAD_MAX;
+	uint32_t most = frame_in_is_plain(hdr) ? PLAIN_HEAD : FRAME_HEAD_MAX;
 
 	return len < most ? len : most;
-}
-
-/* The rest of a frame of @len bytes that begins with @head_len copied ones. */
-static inline void frame_in_describe(
-    struct frame_in *in, struct frame *f, uint32_t len, uint32_t head_len)
-{
-	struct batch *b = in->b;
-
-	f->head = batch_head(b, b->n);
-	f->segs = &b->segs[b->n_segs];
-	f->len = len;
-	f->head_len = (uint16_t)head_len;
-	f->n_segs = 0;
-	f->flags = 0;
-	f->tci = 0;
 }
 
 static inline enum drop_reason frame_in_offload(
@@ -111,28 +90,12 @@ frame_in_linear(struct frame_in *in, const uint8_t *hdr_at, const uint8_t *data,
     uint32_t len)
 {
 	struct batch *b = in->b;
-	struct frame *f = &b->f[b->n];
 	uint16_t undone; /* flags and gso_type */
 
 	shared_copy_in(&undone, hdr_at, sizeof(undone));
 	if (undone || b->n_segs == BATCH_SEGS_MAX)
 		return frame_in_linear_slow(in, hdr_at, data, len);
-	f->offload = (struct offload){0};
-	if (len > BUFFER_HEAD_PLAIN) {
-		frame_in_describe(in, f, len, BUFFER_HEAD_PLAIN);
-		shared_copy_in(f->head, data, BUFFER_HEAD_PLAIN);
-		f->segs[0] = (struct frame_seg){
-		    data + BUFFER_HEAD_PLAIN, len - BUFFER_HEAD_PLAIN};
-		f->n_segs = 1;
-		b->n_segs++;
-	} else {
-		frame_in_describe(in, f, len, len);
-		if (len == BUFFER_HEAD_PLAIN)
-			shared_copy_in(f->head, data, BUFFER_HEAD_PLAIN);
-		else
-			shared_copy_in(f->head, data, len);
-	}
-	b->n++;
+	plain_borrow(b, data, len);
 	return FRAME_IN_TAKEN;
 }
 

@@ -10,6 +10,7 @@
 #ifndef PORTS_VHOST_FRAME_OUT_H
 #define PORTS_VHOST_FRAME_OUT_H
 
+#include "ports/peer/plain.h"
 #include "ports/vhost/buffer.h"
 
 /* The header for @f in @n_buffers chains. */
@@ -21,20 +22,6 @@ static inline struct virtio_net_hdr frame_out_hdr(
 
 	hdr.num_buffers = (uint16_t)n_buffers;
 	return hdr;
-}
-
-/* All of @f to data[0..f->len). */
-static inline void frame_out_copy(uint8_t *data, const struct frame *f)
-{
-	if (f->head_len == BUFFER_HEAD_PLAIN)
-		memcpy(data, f->head, BUFFER_HEAD_PLAIN);
-	else
-		memcpy(data, f->head, f->head_len);
-	data += f->head_len;
-	for (unsigned i = 0; i < f->n_segs; i++) {
-		memcpy(data, f->segs[i].data, f->segs[i].len);
-		data += f->segs[i].len;
-	}
 }
 
 static __attribute__((noinline)) void frame_out_hdr_slow(
@@ -62,23 +49,7 @@ static inline void frame_out_linear(const struct virtq *vq,
 		else
 			memcpy(hdr_at + 8, num_buffers, 2);
 	}
-	frame_out_copy(data, f);
-}
-
-/* src[0..n) to the place @at, which moves on. */
-static inline void frame_out_write(
-    struct gather_cursor *at, const void *src, uint32_t n)
-{
-	const uint8_t *from = src;
-
-	while (n) {
-		uint32_t some = gather_left(at, n);
-
-		memcpy(at->piece->data + at->offset, from, some);
-		from += some;
-		n -= some;
-		gather_move(at, some);
-	}
+	plain_copy(data, f);
 }
 
 /* Header and frame into the pieces of @g, gathered from @n_buffers chains,
@@ -89,10 +60,8 @@ static inline void frame_out_gathered(const struct virtq *vq,
 	struct virtio_net_hdr hdr = frame_out_hdr(vq, f, n_buffers);
 	struct gather_cursor at = {g->piece, 0};
 
-	frame_out_write(&at, &hdr, vq->hdr_len);
-	frame_out_write(&at, f->head, f->head_len);
-	for (unsigned i = 0; i < f->n_segs; i++)
-		frame_out_write(&at, f->segs[i].data, f->segs[i].len);
+	gather_write(&at, &hdr, vq->hdr_len);
+	gather_copy(&at, f);
 }
 
 #endif

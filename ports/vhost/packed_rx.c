@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) enum frame_in_outcome rx_one(
 		flags = e[1].d.flags;
 		*r = (struct virtq_return){0, e[1].d.id, 2};
 	}
-	if (flags || !data || !frame_in_len_is_lawful(len))
+	if (flags || !data || !plain_len_is_lawful(len))
 		return rx_slow(in, &e->d, k, r);
 	return frame_in_linear(in, e->at, data, len);
 }

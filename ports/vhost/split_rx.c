@@ -42,7 +42,7 @@ static inline enum frame_in_outcome rx_one(
 		data = buffer_whole(vq, d.addr, d.len);
 		len = d.len;
 	}
-	if (d.flags || !data || !frame_in_len_is_lawful(len))
+	if (d.flags || !data || !plain_len_is_lawful(len))
 		return rx_slow(in, e);
 	return frame_in_linear(in, e->at, data, len);
 }
