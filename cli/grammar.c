@@ -280,7 +280,29 @@ PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
 	{"src", GRAMMAR_MAC, "MAC", STATION, .set = true,
 	 .help = "source of each (default one made from the name)"});
 
-#define PORT_TYPES &vhost_user, &xdp, &tap, &null
+PORT_TYPE(pipe, "pipe", "an application that speaks memif, by shared memory",
+	{"socket", GRAMMAR_PATH, "PATH", .max = SOCKET_PATH_MAX,
+	 .help = "the socket (default RUNDIR/pipe/NAME)"},
+	{"role", GRAMMAR_WORD, "server|client", .def = "server",
+	 .help = "memif's: a client connects, and brings the memory"},
+	{"id", GRAMMAR_UINT, "N", .max = UINT32_MAX, .def = "0",
+	 .help = "of the interfaces at the socket, the one that is meant"},
+	{"secret", GRAMMAR_TEXT, "TEXT", .max = 24,
+	 .help = "what the client has to know (default nothing)"},
+	{"queues", GRAMMAR_UINT, "N", .min = 1, .max = 64, .def = "1",
+	 .help = "rings each way at most"},
+	{"trusted", GRAMMAR_BOOL, "on|off", .def = "off",
+	 .help = "take memory that the application can cut off"},
+	{"ring-size", GRAMMAR_UINT, "N", .min = 32, .max = 16384,
+	 .def = "1024", .help = "buffers of each ring, as a client"},
+	{"buffer-size", GRAMMAR_UINT, "BYTES", .min = 2048, .max = 65536,
+	 .def = "2048", .help = "length of each buffer, as a client"},
+	{"group", GRAMMAR_NAME, "GROUP", .set = true,
+	 .help = "group of the socket (default the switch's own)"},
+	{"mode", GRAMMAR_OCTAL, "OCTAL", .def = "0660", .set = true,
+	 .help = "permissions of the socket"});
+
+#define PORT_TYPES &vhost_user, &xdp, &tap, &pipe, &null
 
 static const struct grammar_block *const port_types[] = {PORT_TYPES, NULL};
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ports/null.h"
+#include "ports/pipe/pipe.h"
 #include "ports/port.h"
 #include "ports/tap/tap.h"
 #include "ports/vhost/vhost.h"
@@ -17,6 +18,7 @@ static const struct port_ops *const drivers[] = {
     &vhost_port_ops,
     &xdp_port_ops,
     &tap_port_ops,
+    &pipe_port_ops,
     &null_port_ops,
 };
 

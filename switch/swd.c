@@ -119,13 +119,15 @@ static int make_directory(const char *path, struct err *e)
 
 static int prepare_rundir(const char *rundir, struct err *e)
 {
+	static const char *const kinds[] = {"vhost", "pipe"};
 	char path[512];
 	int rc = make_directory(rundir, e);
 
-	if (rc)
-		return rc;
-	snprintf(path, sizeof(path), "%s/vhost", rundir);
-	return make_directory(path, e);
+	for (unsigned i = 0; !rc && i < sizeof(kinds) / sizeof(*kinds); i++) {
+		snprintf(path, sizeof(path), "%s/%s", rundir, kinds[i]);
+		rc = make_directory(path, e);
+	}
+	return rc;
 }
 
 /* Every guest costs a handful of descriptors; take what we may have. */

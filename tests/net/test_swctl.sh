@@ -87,7 +87,7 @@ check "unknown command" says 2 'unknown port command "frob"' port frob
 check "unknown keyword" \
 	says 2 '^Hint: did you mean "queues"' port add a type vhost-user queuse 2
 check "unknown type lists the known" \
-	says 2 'type "veth" is not a known type: vhost-user, xdp, tap, null' \
+	says 2 'type "veth" is not a known type: vhost-user, xdp, tap, pipe, null' \
 	port add a type veth
 check "out of range" says 2 'queues "65" is not a number from 1 to 64' \
 	port add a type vhost-user queues 65
