@@ -4,122 +4,32 @@
 # test_dpdk.sh - DPDK's virtio-user as a second, independent guest driver
 #
 # One dpdk-testpmd opens a virtio-user device on each of two vhost-user ports
-# and plays both guests.  Every frame that reaches a guest is sent back with its
-# addresses swapped, so that the first burst circulates through the switch for
-# as long as no frame is lost.  The guests' memory is a memfd of ordinary pages
-# that cannot be sealed; neither huge pages nor privileges are needed.
+# and plays both guests (testpmd.sh).  Their memory is a memfd of ordinary pages
+# that cannot be sealed.
 
 . "${0%/*}/lib.sh"
+. "${0%/*}/testpmd.sh"
 require jq dpdk-testpmd setpriv
 
 RING=256
-cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
-guests_log=$T/guests.log
-guests_pid=
+ENOUGH=$((100 * RING))
 
 # Starts both guests: $1 queue pairs, frames of $2 bytes, $3 options of both
 # devices, $4 what they do with frames (macswap).
 guests_start() {
 	local queues=$1 size=$2 mode=${4-macswap}
 	local options=queue_size=$RING,queues=$queues${3:+,$3}
-	local mac=02:00:00:00:00
-	rm -f "$guests_log"
-	start "$guests_log" env RUNTIME_DIRECTORY="$T" dpdk-testpmd \
-		--lcores "(0,1)@($cpus)" --main-lcore 0 --no-pci --no-huge \
-		--no-shconf --file-prefix "guests$$" -m 256 \
-		--force-max-simd-bitwidth=512 --vdev \
-		"net_virtio_user0,path=$T/vhost/vm1,mac=$mac:01,$options" \
+	guests_run -m 256 --force-max-simd-bitwidth=512 --vdev \
+		"net_virtio_user0,path=$T/vhost/vm1,mac=$guests_mac:01,$options" \
 		--vdev \
-		"net_virtio_user1,path=$T/vhost/vm2,mac=$mac:02,$options" \
-		-- --nb-cores=1 --port-topology=loop --forward-mode="$mode" \
-		--tx-first --stats-period=60 --txpkts="$size" \
-		--rxq="$queues" --txq="$queues" --rxd=$RING --txd=$RING \
-		--eth-peer="0,$mac:02" --eth-peer="1,$mac:01" \
-		--total-num-mbufs=16384
-	guests_pid=$pid
-}
-
-guests_stop() {
-	stop "$guests_pid" "${1-TERM}"
-}
-
-# Prints the sum of counter $1 over both ports.
-total() {
-	swctl -j -s port show | jq "map(.$1) | add"
-}
-
-# Whether the guests have sent more than $1 frames since their ports exist.
-sent() {
-	[ "$(total rx_packets)" -gt "$1" ]
-}
-
-sent_or_died() {
-	sent "$1" || ! kill -0 "$guests_pid" 2>/dev/null
-}
-
-# Whether frames go round: both guests get some during the next second.  Sets
-# $mpps, the frames that both got in that time.
-circulate() {
-	local from to start_ms=0
-	eventually 15 sent_or_died $((100 * RING)) && sent $((100 * RING)) || {
-		tail -n 15 "$guests_log"
-		swctl -p -j -s port show
-		return 1
-	}
-	start_ms=$(now_ms)
-	from=$(total tx_packets)
-	sleep 1
-	to=$(total tx_packets)
-	mpps=$(jq -n "($to - $from) / ($(now_ms) - $start_ms) / 1000 |
-		. * 1000 | round / 1000")
-	[ "$to" -gt "$from" ] && both_receive
-}
-
-both_receive() {
-	swctl -j -s port show | jq -e 'all(.tx_packets > 0)'
-}
-
-# Whether each guest's address was learned on its own port and nowhere else.
-learned() {
-	local found
-	found=$(swctl -j fdb show | jq -r 'map("\(.mac) \(.port)") |
-		map(select(startswith("02:00:00:00:00:"))) | sort | join(", ")')
-	echo "$found"
-	[ "$found" = "02:00:00:00:00:01 vm1, 02:00:00:00:00:02 vm2" ]
-}
-
-both_wait() {
-	local states
-	states=$(swctl -j port show | jq -r 'map(.state) | join(" ")')
-	echo "states: $states"
-	[ "$states" = "wait wait" ]
-}
-
-waiting() {
-	eventually 5 both_wait
+		"net_virtio_user1,path=$T/vhost/vm2,mac=$guests_mac:02,$options" \
+		-- --forward-mode="$mode" --txpkts="$size" \
+		--rxq="$queues" --txq="$queues" --rxd=$RING --txd=$RING
 }
 
 # Whether the rings of both ports are of format $1.
 rings_are() {
 	swctl -j port show | jq -e --arg format "$1" 'all(.ring == $format)'
-}
-
-# Whether the guests' own counts agree with the switch's: what it sent them they
-# have received, and what they sent it has taken, save what the rings of $1
-# queue pairs held when they stopped.
-agree() {
-	local got sent held=$((2 * $1 * RING)) tx rx
-	got=$(guests_count RX) sent=$(guests_count TX)
-	tx=$(total tx_packets) rx=$(total rx_packets)
-	echo "guests: received $got, sent $sent; switch: sent $tx, took $rx"
-	[ $((tx - got)) -ge 0 ] && [ $((tx - got)) -le $held ] &&
-		[ $((sent - rx)) -ge 0 ] && [ $((sent - rx)) -le $held ]
-}
-
-# Prints the frames that both guests counted in direction $1 (RX, TX).
-guests_count() {
-	sed -n '/for all ports/,$ s/.*'"$1"'-packets: *\([0-9]*\).*/\1/p' \
-		"$guests_log" | head -n 1
 }
 
 # Adds both ports, with $1 queue pairs.
@@ -140,14 +50,14 @@ pair() {
 	mpps=none
 	check "$what: ports wait for guests" ports_add "$1"
 	guests_start "$1" "$2" "$3"
-	check "$what: frames circulate" circulate
+	check "$what: frames circulate" circulate $ENOUGH
 	echo "# $mpps million frames a second"
 	check "$what: the rings are $format rings" rings_are $format
-	check "$what: addresses are on their ports" learned
+	check "$what: addresses are on their ports" learned vm1 vm2
 	check "$what: guests leave in peace" guests_stop
 	check "$what: ports wait again" waiting
 	check "$what: every frame is accounted for" conserved br0
-	check "$what: guests count the same frames" agree "$1"
+	check "$what: guests count the same frames" agree "$1" $RING
 	check "$what: ports are deleted" ports_del
 }
 
@@ -175,7 +85,7 @@ killed() {
 	local before
 	check "killed guests: ports wait for guests" ports_add 1
 	guests_start 1 512 "$1"
-	check "killed guests: frames circulate" circulate
+	check "killed guests: frames circulate" circulate $ENOUGH
 	guests_stop KILL
 	check "killed guests: ports wait again" waiting
 	check "killed guests: every frame is accounted for" conserved br0
@@ -183,7 +93,7 @@ killed() {
 	guests_start 1 512 "$2"
 	check "killed guests: their successors' frames circulate" \
 		eventually 15 sent $((before + 100 * RING))
-	check "killed guests: addresses are on their ports" learned
+	check "killed guests: addresses are on their ports" learned vm1 vm2
 	check "killed guests: successors leave in peace" guests_stop
 	check "killed guests: every frame is accounted for at the end" \
 		conserved br0
