@@ -266,6 +266,11 @@ void endpoint_again(struct endpoint *ep)
 		longer_pause(ep);
 }
 
+void endpoint_rest(struct endpoint *ep)
+{
+	ep->backoff_us = BACKOFF_MAX_US;
+}
+
 void endpoint_settled(struct endpoint *ep)
 {
 	ep->backoff_us = BACKOFF_MIN_US;

@@ -71,6 +71,10 @@ void endpoint_again(struct endpoint *ep);
 /* The peer is worth its name: the next pause is short again. */
 void endpoint_settled(struct endpoint *ep);
 
+/* The peer is leaving, and may not be gone for a while: the next pause is the
+ * longest. */
+void endpoint_rest(struct endpoint *ep);
+
 /* Changes who may connect; nothing changes on failure. */
 int endpoint_set_access(
     struct endpoint *ep, const struct endpoint_access *access, struct err *e);

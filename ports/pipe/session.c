@@ -80,9 +80,12 @@ static void throw_out(struct pipe_port *p)
 	end_session(p, p->why);
 }
 
-/* The peer left; @reason as it gave it, or "". */
+/* The peer left; @reason as it gave it, or "".  A server of DPDK's that closes
+ * its interface crashes if a client is back before it is done with that. */
 static void part(struct pipe_port *p, const char *reason)
 {
+	if (p->client && p->stage == PIPE_CONNECTED)
+		endpoint_rest(&p->endpoint);
 	log_limited(&p->limit, p->port.state == PORT_UP ? LOG_INFO : LOG_DEBUG,
 	    "port %s: peer left%s%s", p->port.name, *reason ? ": " : "",
 	    reason);
