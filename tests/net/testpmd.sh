@@ -13,6 +13,7 @@ cpus=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
 guests_log=$T/guests.log
 guests_pid=
 guests_mac=02:00:00:00:00
+guests_as=() # a command that runs it
 
 # Runs testpmd with the words "$@": options of the EAL, --, its own options.
 guests_run() {
@@ -22,7 +23,8 @@ guests_run() {
 		shift
 	done
 	rm -f "$guests_log"
-	start "$guests_log" env RUNTIME_DIRECTORY="$T" dpdk-testpmd \
+	start "$guests_log" env RUNTIME_DIRECTORY="$T" "${guests_as[@]}" \
+		dpdk-testpmd \
 		--lcores "(0,1)@($cpus)" --main-lcore 0 --no-pci --no-huge \
 		--no-shconf --file-prefix "guests$$" "${eal[@]}" "$@" \
 		--nb-cores=1 --port-topology=loop --tx-first \
