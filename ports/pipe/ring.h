@@ -192,6 +192,12 @@ static inline void pipe_ring_put(const struct pipe_ring *r, unsigned k,
 	__atomic_store_n(&word[0], first, __ATOMIC_RELAXED);
 }
 
+/* Resets the flags of the slot @k places after the next one. */
+static inline void pipe_ring_unlink(const struct pipe_ring *r, unsigned k)
+{
+	shared_store(&r->shared->desc[(r->next + k) & r->mask].flags, 0);
+}
+
 /* The whole descriptor, of a buffer of ours. */
 static inline void pipe_ring_put_own(
     const struct pipe_ring *r, unsigned k, uint16_t flags, uint32_t len)

@@ -11,6 +11,10 @@
 #include "ports/peer/plain.h"
 #include "ports/pipe/ring.h"
 
+/* A poll ends with the frame in which its slot BATCH_MAX lies. */
+static_assert(BATCH_MAX + GATHER_MAX <= BATCH_SEGS_MAX,
+    "a batch has room for whatever a poll may find");
+
 /* One poll of a ring. */
 struct intake {
 	struct pipe_ring *r;
@@ -48,8 +52,8 @@ static void add_piece(struct gather *g, const struct pipe_slot *s)
 }
 
 /* Gathers the chain that begins @in->n_taken places after the next slot, and
- * unlinks it: senders that fill a slot anew with a frame of one buffer do not
- * all reset the flag.  PIPE_NONE, with g->full if it has no end here. */
+ * unlinks it: not every sender resets the flag when it fills a slot anew with a
+ * frame of one buffer.  PIPE_NONE, with g->full if it has no end here. */
 static enum pipe_fault gather_chain(const struct intake *in, struct gather *g)
 {
 	gather_init(g);
@@ -69,7 +73,7 @@ static enum pipe_fault gather_chain(const struct intake *in, struct gather *g)
 		add_piece(g, &s);
 		if (!(s.flags & MEMIF_DESC_NEXT))
 			return PIPE_NONE;
-		pipe_ring_put(in->r, k, 0, s.region, s.len);
+		pipe_ring_unlink(in->r, k);
 	}
 }
 
@@ -95,7 +99,7 @@ static void take(const struct intake *in, const struct gather *g)
 	b->n++;
 }
 
-/* Any frame.  False: it is left for later, or the ring is broken. */
+/* Any frame.  False: it broke the ring. */
 static __attribute__((noinline)) bool rx_slow(struct intake *in)
 {
 	struct gather g;
@@ -107,8 +111,6 @@ static __attribute__((noinline)) bool rx_slow(struct intake *in)
 	why = judge(&g);
 	if (why != DROP_NONE)
 		refuse(in, why, g.full ? 0 : g.len);
-	else if (g.n > BATCH_SEGS_MAX - in->b->n_segs)
-		return false;
 	else
 		take(in, &g);
 	in->n_taken += g.n_descs;
@@ -118,8 +120,7 @@ static __attribute__((noinline)) bool rx_slow(struct intake *in)
 static inline bool rx_one(struct intake *in, const struct pipe_slot *s)
 {
 	if (__builtin_expect(s->flags & MEMIF_DESC_NEXT || !s->at ||
-				 !plain_len_is_lawful(s->len) ||
-				 in->b->n_segs == BATCH_SEGS_MAX,
+				 !plain_len_is_lawful(s->len),
 		0))
 		return rx_slow(in);
 	plain_borrow(in->b, s->at, s->len);

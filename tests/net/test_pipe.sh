@@ -72,6 +72,7 @@ pair() {
 	check "$what: applications leave in peace" guests_stop
 	check "$what: ports wait again" waiting
 	check "$what: every frame is accounted for" conserved br0
+	check "$what: none is longer or shorter" sizes_are "$3"
 	check "$what: each was copied" all_copied
 	check "$what: applications count the same frames" \
 		agree "$queues" $RING
@@ -83,6 +84,12 @@ rings_are() {
 	swctl -j port show | jq -e --argjson n "$1" 'all(
 		(keys | map(select(test("^rx[0-9]+_size"))) | length) == $n and
 		(keys | map(select(test("^tx[0-9]+_size"))) | length) == $n)'
+}
+
+# Whether every frame has the length of the pieces $1 together.
+sizes_are() {
+	swctl -j -s port show | jq -e --argjson n $((${1//,/+})) \
+		'all(.rx_bytes == $n * .rx_packets)'
 }
 
 all_copied() {
