@@ -13,7 +13,9 @@
 . "${0%/*}/netns.sh"
 require jq dpdk-testpmd setpriv ping
 
-RING=256
+# Room for all frames in five pieces each: testpmd, when a frame in pieces finds
+# none, sends one of zeroes instead later on.
+RING=512
 ENOUGH=$((100 * RING))
 jumbo=2000,2000,2000,2000,1000
 
@@ -23,7 +25,7 @@ memif() {
 	local at=socket=$T/pipe/p$(($1 + 1)),
 	[ "$2" = client ] || at=socket=$T/app$1,
 	[[ $3 != *socket=* ]] || at=
-	echo "net_memif$1,role=$2,${at}socket-abstract=no,id=$1,rsize=8,$(
+	echo "net_memif$1,role=$2,${at}socket-abstract=no,id=$1,rsize=9,$(
 		)mac=$guests_mac:0$(($1 + 1))${3:+,$3}"
 }
 
