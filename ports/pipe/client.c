@@ -27,9 +27,13 @@ static unsigned n_rings(const struct pipe_port *p)
 	return p->n_to_server + p->n_to_client;
 }
 
+/* Each ring begins on a cache line, even where a server wants tiny ones. */
 static uint32_t offset_of_ring(unsigned i, unsigned log2_size)
 {
-	return (uint32_t)(i * memif_ring_size(log2_size));
+	const size_t line = _Alignof(struct memif_ring);
+	size_t size = (memif_ring_size(log2_size) + line - 1) & ~(line - 1);
+
+	return (uint32_t)(i * size);
 }
 
 static int make_ring(struct pipe_port *p, unsigned i, unsigned log2_size)
@@ -69,8 +73,8 @@ static int make_memory(struct pipe_port *p, const struct memif_hello *hello)
 
 	p->n_to_server = least(p->n_queues, hello->max_ring_to_server + 1u);
 	p->n_to_client = least(p->n_queues, hello->max_ring_to_client + 1u);
-	size = n_rings(p) * (memif_ring_size(log2_size) +
-				((uint64_t)p->buffer_size << log2_size));
+	size = offset_of_ring(n_rings(p), log2_size) +
+	       n_rings(p) * ((uint64_t)p->buffer_size << log2_size);
 	if (pipe_memory_make(p->mem, size, &e))
 		return pipe_refuse(p, "region", "%s", e.message);
 	for (unsigned i = 0; i < n_rings(p); i++)

@@ -117,11 +117,13 @@ static __attribute__((noinline)) enum drop_reason tx_other(
 /* One slot that was fetched ahead and is large enough. */
 static inline bool tx_plain(struct tx *t, const struct frame *f)
 {
-	const struct pipe_slot *s = &t->slot[t->n_used];
+	const struct pipe_slot *s;
 
-	if (__builtin_expect(t->n_used >= t->n_slots || !s->at ||
-				 s->len < f->len ||
-				 f->offload.bits & ~OFFLOAD_VALID,
+	if (__builtin_expect(t->n_used >= t->n_slots, 0))
+		return false;
+	s = &t->slot[t->n_used];
+	if (__builtin_expect(
+		!s->at || s->len < f->len || f->offload.bits & ~OFFLOAD_VALID,
 		0))
 		return false;
 	plain_copy(s->at, f);

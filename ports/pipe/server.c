@@ -63,9 +63,10 @@ static int find_ring(struct pipe_port *p, struct pipe_ring *r, bool sends)
 	struct memif_ring *shared = (void *)pipe_memory_at(p->mem, r->region,
 	    r->offset, sizeof(*shared) + size * sizeof(shared->desc[0]));
 
-	if (!shared || (uintptr_t)shared % sizeof(uint64_t))
+	if (!shared || (uintptr_t)shared % _Alignof(struct memif_ring))
 		return pipe_refuse(p, "ring_place",
-		    "a ring of %u slots at %u of region %u is not all there",
+		    "a ring of %u slots at %u of region %u is not all there, "
+		    "on a cache line",
 		    size, r->offset, r->region);
 	if (__atomic_load_n(&shared->cookie, __ATOMIC_RELAXED) != MEMIF_COOKIE)
 		return pipe_refuse(p, "cookie",

@@ -182,6 +182,7 @@ Test(pipe_message, case_142_rings_outside_of_memory)
 	    {.offset = MEM_SIZE - size + 64},
 	    {.offset = 0xfffffff0},
 	    {.offset = 4},
+	    {.offset = 32},
 	};
 	int fd = eventfd(0, 0);
 
