@@ -202,8 +202,10 @@ static int open_listener(struct pipe_listener **new, sd_event *event,
 	struct endpoint_access access;
 	int rc;
 
-	if (!l)
-		return err_set(e, -ENOMEM, "no memory for a socket");
+	if (!l) {
+		err_set(e, -ENOMEM, "no memory for a socket");
+		return -ENOMEM;
+	}
 	l->endpoint.type = SOCK_SEQPACKET;
 	l->endpoint.on_peer = on_peer;
 	l->endpoint.owner = l;
@@ -269,12 +271,15 @@ int pipe_listener_join(struct pipe_port *p, const char *path, const char *group,
 static void close_listener(struct pipe_listener *l)
 {
 	struct pipe_listener **at = &listeners;
+	struct candidate *c, *next;
 
 	while (*at != l)
 		at = &(*at)->next;
 	*at = l->next;
-	while (l->candidates)
-		drop_candidate(l->candidates, NULL);
+	for (c = l->candidates; c; c = next) {
+		next = c->next;
+		drop_candidate(c, NULL);
+	}
 	endpoint_close(&l->endpoint);
 	free(l);
 }
