@@ -35,14 +35,18 @@ NET	:= $(patsubst %.c,$(BUILD)/%,$(call src,tests/net/*.c))
 PARTS	:= $(call obj,$(wildcard bench/parts/*.c))
 BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
+CLIENT	:= ports/pipe/client
+SWPIPE	:= $(call obj,$(wildcard $(CLIENT)/swpipe*.c))
+SWPIPE_SO := $(BUILD)/libswpipe.so.1
 
-all: $(BUILD)/swd $(BUILD)/swctl docs
+all: $(BUILD)/swd $(BUILD)/swctl docs $(SWPIPE_SO)
 
 $(BUILD)/swd: $(BUILD)/switch/swd.o $(BUILD)/libswd.a
 $(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a
 $(BUILD)/docgen: $(BUILD)/cli/docgen.o $(BUILD)/libswd.a
 $(UNIT) $(SYSTEM): LDLIBS += -lcriterion
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
+$(filter %/test_swpipe %/test_swpipe_open,$(UNIT)): $(BUILD)/libswpipe.a
 $(NET): $(BUILD)/%: $(BUILD)/%.o
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libbench.a
 $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
@@ -60,9 +64,17 @@ fuzzers $(FUZZ): override SANITIZE += -fsanitize=fuzzer-no-link
 $(BUILD)/libswd.a: $(LIB) $(CLI)
 $(BUILD)/libguest.a: $(GUEST)
 $(BUILD)/libbench.a: $(PARTS)
-$(BUILD)/libswd.a $(BUILD)/libguest.a $(BUILD)/libbench.a:
+$(BUILD)/libswpipe.a: $(SWPIPE)
+$(BUILD)/libswd.a $(BUILD)/libguest.a $(BUILD)/libbench.a \
+$(BUILD)/libswpipe.a:
 	@rm -f $@
 	$(AR) qcs $@ $^
+
+# What applications link stands alone: nothing of the switch is in it.
+$(SWPIPE): override CFLAGS += -fPIC
+$(SWPIPE_SO): $(CLIENT)/swpipe.map $(SWPIPE)
+	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) \
+		-Wl,--version-script=$< -o $@ $(SWPIPE) -lpthread
 
 docs: $(MAN) $(BUILD)/completion.bash
 $(MAN) $(BUILD)/completion.bash: $(BUILD)/docgen
@@ -86,6 +98,7 @@ $(BUILD)/%.o: %.c
 
 -include $(patsubst %.o,%.d,$(LIB) $(CLI) $(GUEST) $(PARTS) \
 	$(call obj,$(MAINS)))
+-include $(patsubst %.c,$(BUILD)/%.d,$(wildcard $(CLIENT)/*.c))
 -include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(NET) $(BENCH))
 
 .PHONY: all unit system lab fuzzers benches check demo asan tsan fuzz tidy \
@@ -111,8 +124,10 @@ bench: all benches
 
 # A configuration that is there is left as it is.
 D	= $(DESTDIR)$(PREFIX)
-install: all
-	install -d $(D)/bin $(addprefix $(D)/share/man/man,5 7 8) \
+VERSION	= $(shell sed -n 's/.*VERSION "\(.*\)"/\1/p' switch/version.h)
+install: all $(BUILD)/libswpipe.a
+	install -d $(D)/bin $(addprefix $(D)/share/man/man,3 5 7 8) \
+		$(D)/include $(D)/lib/pkgconfig \
 		$(D)/share/bash-completion/completions \
 		$(addprefix $(D)/lib/,systemd/system sysusers.d tmpfiles.d) \
 		$(DESTDIR)/etc/swd
@@ -128,6 +143,12 @@ install: all
 	install -m 644 switch/package/swd.tmpfiles $(D)/lib/tmpfiles.d/swd.conf
 	[ -e $(DESTDIR)/etc/swd/swd.conf ] || \
 		install -m 644 switch/package/swd.conf $(DESTDIR)/etc/swd
+	install -m 644 $(SWPIPE_SO) $(BUILD)/libswpipe.a $(D)/lib
+	ln -sf libswpipe.so.1 $(D)/lib/libswpipe.so
+	install -m 644 $(CLIENT)/swpipe.h $(D)/include
+	install -m 644 $(CLIENT)/swpipe.3 $(D)/share/man/man3
+	sed 's:@prefix@:$(PREFIX):; s:@version@:$(VERSION):' \
+		$(CLIENT)/swpipe.pc.in >$(D)/lib/pkgconfig/swpipe.pc
 
 clean:
 	rm -rf $(BUILD)
