@@ -37,9 +37,10 @@ BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 CLIENT	:= ports/pipe/client
 SWPIPE	:= $(call obj,$(wildcard $(CLIENT)/swpipe*.c))
+PIPES	:= $(addprefix $(BUILD)/,swpipe-dump)
 SWPIPE_SO := $(BUILD)/libswpipe.so.1
 
-all: $(BUILD)/swd $(BUILD)/swctl docs $(SWPIPE_SO)
+all: $(BUILD)/swd $(BUILD)/swctl docs $(SWPIPE_SO) $(PIPES)
 
 $(BUILD)/swd: $(BUILD)/switch/swd.o $(BUILD)/libswd.a
 $(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a
@@ -75,6 +76,9 @@ $(SWPIPE): override CFLAGS += -fPIC
 $(SWPIPE_SO): $(CLIENT)/swpipe.map $(SWPIPE)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) \
 		-Wl,--version-script=$< -o $@ $(SWPIPE) -lpthread
+$(BUILD)/swpipe-dump: $(call obj,$(CLIENT)/dump.c $(CLIENT)/pcapng.c)
+$(PIPES): $(BUILD)/libswpipe.a
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $< -lpthread
 
 docs: $(MAN) $(BUILD)/completion.bash
 $(MAN) $(BUILD)/completion.bash: $(BUILD)/docgen
@@ -126,7 +130,7 @@ bench: all benches
 D	= $(DESTDIR)$(PREFIX)
 VERSION	= $(shell sed -n 's/.*VERSION "\(.*\)"/\1/p' switch/version.h)
 install: all $(BUILD)/libswpipe.a
-	install -d $(D)/bin $(addprefix $(D)/share/man/man,3 5 7 8) \
+	install -d $(D)/bin $(addprefix $(D)/share/man/man,1 3 5 7 8) \
 		$(D)/include $(D)/lib/pkgconfig \
 		$(D)/share/bash-completion/completions \
 		$(addprefix $(D)/lib/,systemd/system sysusers.d tmpfiles.d) \
@@ -143,9 +147,11 @@ install: all $(BUILD)/libswpipe.a
 	install -m 644 switch/package/swd.tmpfiles $(D)/lib/tmpfiles.d/swd.conf
 	[ -e $(DESTDIR)/etc/swd/swd.conf ] || \
 		install -m 644 switch/package/swd.conf $(DESTDIR)/etc/swd
+	install $(PIPES) $(D)/bin
 	install -m 644 $(SWPIPE_SO) $(BUILD)/libswpipe.a $(D)/lib
 	ln -sf libswpipe.so.1 $(D)/lib/libswpipe.so
 	install -m 644 $(CLIENT)/swpipe.h $(D)/include
+	install -m 644 $(CLIENT)/swpipe-dump.1 $(D)/share/man/man1
 	install -m 644 $(CLIENT)/swpipe.3 $(D)/share/man/man3
 	sed 's:@prefix@:$(PREFIX):; s:@version@:$(VERSION):' \
 		$(CLIENT)/swpipe.pc.in >$(D)/lib/pkgconfig/swpipe.pc
