@@ -37,7 +37,7 @@ BENCH	:= $(patsubst %.c,$(BUILD)/%,$(filter-out %.bpf.c,$(wildcard bench/*.c)))
 MAN	:= $(addprefix $(BUILD)/,swctl.8 swd.8 swd.conf.5 swd-api.7)
 CLIENT	:= ports/pipe/client
 SWPIPE	:= $(call obj,$(wildcard $(CLIENT)/swpipe*.c))
-PIPES	:= $(addprefix $(BUILD)/,swpipe-dump)
+PIPES	:= $(addprefix $(BUILD)/,swpipe-gen swpipe-dump)
 SWPIPE_SO := $(BUILD)/libswpipe.so.1
 
 all: $(BUILD)/swd $(BUILD)/swctl docs $(SWPIPE_SO) $(PIPES)
@@ -76,6 +76,7 @@ $(SWPIPE): override CFLAGS += -fPIC
 $(SWPIPE_SO): $(CLIENT)/swpipe.map $(SWPIPE)
 	$(CC) $(LDFLAGS) -shared -Wl,-soname,$(@F) \
 		-Wl,--version-script=$< -o $@ $(SWPIPE) -lpthread
+$(BUILD)/swpipe-gen: $(call obj,$(wildcard $(CLIENT)/gen*.c))
 $(BUILD)/swpipe-dump: $(call obj,$(CLIENT)/dump.c $(CLIENT)/pcapng.c)
 $(PIPES): $(BUILD)/libswpipe.a
 	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $< -lpthread
@@ -151,7 +152,8 @@ install: all $(BUILD)/libswpipe.a
 	install -m 644 $(SWPIPE_SO) $(BUILD)/libswpipe.a $(D)/lib
 	ln -sf libswpipe.so.1 $(D)/lib/libswpipe.so
 	install -m 644 $(CLIENT)/swpipe.h $(D)/include
-	install -m 644 $(CLIENT)/swpipe-dump.1 $(D)/share/man/man1
+	install -m 644 $(CLIENT)/swpipe-gen.1 $(CLIENT)/swpipe-dump.1 \
+		$(D)/share/man/man1
 	install -m 644 $(CLIENT)/swpipe.3 $(D)/share/man/man3
 	sed 's:@prefix@:$(PREFIX):; s:@version@:$(VERSION):' \
 		$(CLIENT)/swpipe.pc.in >$(D)/lib/pkgconfig/swpipe.pc

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * gen.c - swpipe-gen: sends numbered frames into pipes, and counts what comes
+ * out.
+ *
+ * The main thread opens pipes, prints rates, and ends; workers do the rest.
+ */
+#include <err.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ports/pipe/client/gen.h"
+
+enum {
+	TICK_MS = 50,
+	DRAIN_MS = 200, /* for frames that are still under way at the end */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static const char usage[] =
+    "usage: swpipe-gen [OPTION]... SOCKET...\n"
+    "\n"
+    "Sends numbered frames into each pipe and counts what comes out of it.\n"
+    "Of several pipes, each sends to the next, and the last to the first.\n"
+    "\n"
+    "  -m MODE     both, send, receive, echo (both)\n"
+    "  -s SIZE     bytes of a frame, without checksum (64)\n"
+    "  -f FLOWS    pairs of addresses (1)\n"
+    "  -r RATE     frames a second of each queue, as 5k or 2.5M (all it can)\n"
+    "  -b BURST    frames at a time (64)\n"
+    "  -t SECONDS  then end (until interrupted)\n"
+    "  -W SECONDS  of warming up, not in the summary's rates (0)\n"
+    "  -k FRAMES   with which an echo begins (0)\n"
+    "  -A NUMBER   of the first pipe's addresses, 02:00:NU:MB:.. (1)\n"
+    "  -D NUMBER   of whom a single pipe sends to (the next)\n"
+    "  -q QUEUES   of each pipe, a thread for each (1)\n"
+    "  -c CPU      of the first thread; the next ones follow (anywhere)\n"
+    "  -i ID       of the first pipe at the socket; those that follow at\n"
+    "              the same socket have the next ones (0)\n"
+    "  -S SECRET   of all pipes\n"
+    "  -n SLOTS    of each ring (1024)\n"
+    "  -B BYTES    of each slot's buffer (2048)\n"
+    "  -w SECONDS  to wait for the switch (0)\n"
+    "  -p          polls all the time, never sleeps\n"
+    "  -Q          prints the summary only\n";
+
+static void interrupt(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+/* "2.5M" is 2500000. */
+static double number(const char *word, const char *what)
+{
+	char *end;
+	double n = strtod(word, &end);
+
+	if (*end == 'k')
+		n *= 1e3, end++;
+	else if (*end == 'M')
+		n *= 1e6, end++;
+	if (end == word || *end || n < 0)
+		errx(2, "%s is no %s", word, what);
+	return n;
+}
+
+static unsigned number_within(
+    const char *word, const char *what, unsigned min, unsigned max)
+{
+	double n = number(word, what);
+
+	if (n < min || n > max)
+		errx(2, "%s %s is not within %u to %u", what, word, min, max);
+	return (unsigned)n;
+}
+
+static enum gen_mode mode_of(const char *word)
+{
+	static const char *const name[] = {"both", "send", "receive", "echo"};
+
+	for (unsigned i = 0; i < 4; i++)
+		if (!strcmp(name[i], word))
+			return (enum gen_mode)i;
+	errx(2, "mode %s is none of both, send, receive and echo", word);
+}
+
+static void parse(
+    int argc, char **argv, struct gen_options *o, struct swpipe_options *p)
+{
+	int c;
+
+	while ((c = getopt(
+		    argc, argv, "m:s:f:r:b:t:W:k:A:D:q:c:i:S:n:B:w:pQh")) != -1)
+		switch (c) {
+		case 'm':
+			o->mode = mode_of(optarg);
+			break;
+		case 's':
+			o->size = number_within(
+			    optarg, "size", sizeof(struct probe), 65535);
+			break;
+		case 'f':
+			o->n_flows = number_within(optarg, "flows", 1, 65536);
+			break;
+		case 'r':
+			o->rate = (uint64_t)number(optarg, "rate");
+			break;
+		case 'b':
+			o->burst =
+			    number_within(optarg, "burst", 1, GEN_BURST_MAX);
+			break;
+		case 't':
+			o->seconds =
+			    number_within(optarg, "seconds", 1, 1u << 30);
+			break;
+		case 'W':
+			o->warmup = number_within(optarg, "seconds", 0, 3600);
+			break;
+		case 'k':
+			o->kick = (uint64_t)number(optarg, "number of frames");
+			break;
+		case 'A':
+			o->from = number_within(optarg, "number", 0, 65535);
+			break;
+		case 'D':
+			o->to = number_within(optarg, "number", 0, 65535);
+			break;
+		case 'q':
+			p->n_queues = number_within(optarg, "queues", 1, 256);
+			break;
+		case 'c':
+			o->cpu =
+			    (int)number_within(optarg, "cpu", 0, CPU_SETSIZE);
+			break;
+		case 'i':
+			p->id = number_within(optarg, "id", 0, UINT32_MAX);
+			break;
+		case 'S':
+			p->secret = optarg;
+			break;
+		case 'n':
+			p->n_slots = number_within(optarg, "slots", 1, 32768);
+			break;
+		case 'B':
+			p->buf_size = number_within(optarg, "bytes", 1, 65536);
+			break;
+		case 'w':
+			p->wait_ms =
+			    1000 * number_within(optarg, "seconds", 0, 86400);
+			break;
+		case 'p':
+			o->polls = true;
+			break;
+		case 'Q':
+			o->quiet = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(0);
+		default:
+			fputs(usage, stderr);
+			exit(2);
+		}
+	if (argc - optind < 1 || argc - optind > GEN_PIPES_MAX)
+		errx(2, "say which socket, or up to %d (-h for help)",
+		    GEN_PIPES_MAX);
+}
+
+/* Opens the pipes at socket[0..n). */
+static void open_pipes(
+    struct swpipe *pipe[], char *socket[], unsigned n, struct swpipe_options o)
+{
+	char why[SWPIPE_ERR_SIZE];
+
+	o.name = "swpipe-gen";
+	for (unsigned i = 0; i < n; i++) {
+		if (i && !strcmp(socket[i], socket[i - 1]))
+			o.id++;
+		o.socket = socket[i];
+		if (swpipe_open(&pipe[i], &o, why))
+			errx(1, "%s", why);
+	}
+}
+
+static unsigned fewest_queues(struct swpipe *const pipe[], unsigned n)
+{
+	unsigned fewest = swpipe_n_queues(pipe[0]);
+
+	for (unsigned i = 1; i < n; i++)
+		if (swpipe_n_queues(pipe[i]) < fewest)
+			fewest = swpipe_n_queues(pipe[i]);
+	return fewest;
+}
+
+static struct gen_worker *new_worker(const struct gen_options *o,
+    struct swpipe *pipe[], unsigned n, unsigned queue)
+{
+	struct gen_worker *w = aligned_alloc(64, sizeof(*w));
+
+	if (!w)
+		errx(1, "no memory");
+	memset(w, 0, sizeof(*w));
+	w->o = o;
+	w->n_ends = n;
+	if (stream_table_open(&w->streams))
+		errx(1, "no memory");
+	for (unsigned i = 0; i < n; i++)
+		gen_end_init(&w->end[i], o, pipe[i], queue, o->from + i,
+		    n > 1 ? o->from + (i + 1) % n : o->to);
+	return w;
+}
+
+static void start_worker(struct gen_worker *w, unsigned i)
+{
+	cpu_set_t cpus;
+	int r = pthread_create(&w->thread, NULL, gen_worker_main, w);
+
+	if (r)
+		errx(1, "no thread: %s", strerror(r));
+	if (w->o->cpu < 0)
+		return;
+	CPU_ZERO(&cpus);
+	CPU_SET(w->o->cpu + i, &cpus);
+	r = pthread_setaffinity_np(w->thread, sizeof(cpus), &cpus);
+	if (r)
+		errx(1, "cpu %u: %s", w->o->cpu + i, strerror(r));
+}
+
+static struct gen_counts sum(struct gen_worker *const w[], unsigned n)
+{
+	const unsigned n_counts = sizeof(struct gen_counts) / sizeof(uint64_t);
+	struct gen_counts all = {0};
+
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned k = 0; k < n_counts; k++)
+			((uint64_t *)&all)[k] += __atomic_load_n(
+			    (uint64_t *)&w[i]->counts + k, __ATOMIC_RELAXED);
+	return all;
+}
+
+static double now_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* What happened from @a to @b, within @s seconds. */
+static void print_second(
+    const struct gen_counts *a, const struct gen_counts *b, double s)
+{
+	printf("sent %8.3f Mpps %7.3f Gbit/s, received %8.3f Mpps "
+	       "%7.3f Gbit/s, lost %" PRIu64 ", late %" PRIu64 "\n",
+	    (double)(b->sent - a->sent) / s / 1e6,
+	    (double)(b->sent_bytes - a->sent_bytes) * 8 / s / 1e9,
+	    (double)(b->received - a->received) / s / 1e6,
+	    (double)(b->received_bytes - a->received_bytes) * 8 / s / 1e9,
+	    b->lost - a->lost, b->late - a->late);
+	fflush(stdout);
+}
+
+/* One line of key=value: counts of the whole run, rates from @a to @b. */
+static void print_summary(const struct gen_counts *a,
+    const struct gen_counts *b, double s, const struct gen_counts *all)
+{
+	printf("summary seconds=%.3f sent=%" PRIu64 " received=%" PRIu64
+	       " lost=%" PRIu64 " late=%" PRIu64 " foreign=%" PRIu64
+	       " unsent=%" PRIu64 " sent_mpps=%.3f received_mpps=%.3f"
+	       " received_gbps=%.3f\n",
+	    s, all->sent, all->received, all->lost, all->late, all->foreign,
+	    all->unsent, (double)(b->sent - a->sent) / s / 1e6,
+	    (double)(b->received - a->received) / s / 1e6,
+	    (double)(b->received_bytes - a->received_bytes) * 8 / s / 1e9);
+}
+
+/* Whether all pipes are good; says so if not. */
+static bool all_good(struct swpipe *const pipe[], char *socket[], unsigned n)
+{
+	char why[SWPIPE_ERR_SIZE];
+
+	for (unsigned i = 0; i < n; i++)
+		if (swpipe_check(pipe[i], why)) {
+			warnx("%s: %s", socket[i], why);
+			return false;
+		}
+	return true;
+}
+
+static void sleep_ms(long ms)
+{
+	const struct timespec t = {
+	    .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+/* Lets the workers work; returns whether all went well. */
+static bool run(const struct gen_options *o, struct gen_worker *const w[],
+    unsigned n_workers, struct swpipe *const pipe[], char *socket[],
+    unsigned n_pipes)
+{
+	struct gen_counts first = {0}, last = {0}, now, all;
+	double start = now_s(), from = start, second = start, t = start;
+	bool good = true, warm = !o->warmup;
+
+	while (!interrupted && good &&
+	       (!o->seconds || t - start < o->warmup + o->seconds)) {
+		sleep_ms(TICK_MS);
+		good = all_good(pipe, socket, n_pipes);
+		now = sum(w, n_workers);
+		t = now_s();
+		if (!warm && t - start >= o->warmup) {
+			warm = true;
+			first = now;
+			from = t;
+		}
+		if (t - second < 1)
+			continue;
+		if (!o->quiet)
+			print_second(&last, &now, t - second);
+		last = now;
+		second = t;
+	}
+	now = sum(w, n_workers);
+	t = now_s();
+	__atomic_store_n(&gen_quiet, 1, __ATOMIC_RELAXED);
+	sleep_ms(DRAIN_MS);
+	__atomic_store_n(&gen_stop, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < n_workers; i++)
+		pthread_join(w[i]->thread, NULL);
+	all = sum(w, n_workers);
+	print_summary(&first, &now, t - from, &all);
+	return good;
+}
+
+int main(int argc, char **argv)
+{
+	const struct sigaction on_signal = {.sa_handler = interrupt};
+	struct gen_options o = {.size = 64,
+	    .n_flows = 1,
+	    .burst = 64,
+	    .from = 1,
+	    .to = UINT32_MAX,
+	    .cpu = -1};
+	struct swpipe_options p = {0};
+	struct swpipe *pipe[GEN_PIPES_MAX];
+	struct gen_worker *w[256];
+	unsigned n_pipes, n_workers;
+	bool good;
+
+	parse(argc, argv, &o, &p);
+	if (o.to == UINT32_MAX)
+		o.to = o.from + 1;
+	argv += optind;
+	n_pipes = (unsigned)(argc - optind);
+	sigaction(SIGINT, &on_signal, NULL);
+	sigaction(SIGTERM, &on_signal, NULL);
+	open_pipes(pipe, argv, n_pipes, p);
+	n_workers = fewest_queues(pipe, n_pipes);
+	for (unsigned i = 0; i < n_workers; i++)
+		w[i] = new_worker(&o, pipe, n_pipes, i);
+	for (unsigned i = 0; i < n_workers; i++)
+		start_worker(w[i], i);
+	good = run(&o, w, n_workers, pipe, argv, n_pipes);
+	for (unsigned i = 0; i < n_workers; i++) {
+		stream_table_close(&w[i]->streams);
+		free(w[i]);
+	}
+	for (unsigned i = 0; i < n_pipes; i++)
+		swpipe_close(pipe[i]);
+	return !good;
+}
