@@ -47,11 +47,12 @@ $(BUILD)/swctl: $(BUILD)/cli/swctl.o $(BUILD)/libswd.a
 $(BUILD)/docgen: $(BUILD)/cli/docgen.o $(BUILD)/libswd.a
 $(UNIT) $(SYSTEM): LDLIBS += -lcriterion
 $(UNIT): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
-$(filter %/test_swpipe %/test_swpipe_open,$(UNIT)): $(BUILD)/libswpipe.a
 $(NET): $(BUILD)/%: $(BUILD)/%.o
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libbench.a
 $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
 	$(BUILD)/libswd.a
+$(filter %/test_swpipe %/test_swpipe_open,$(UNIT)) $(BUILD)/bench/pipe: \
+	$(BUILD)/libswpipe.a
 $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

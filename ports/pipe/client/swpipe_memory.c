@@ -26,13 +26,9 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-/* An odd number of cache lines: with a power of two, the first lines of all
- * buffers would compete for the same few sets of the cache. */
 static size_t stride_of(unsigned buf_size)
 {
-	size_t n_lines = round_up(buf_size, LINE) / LINE;
-
-	return (n_lines | 1) * LINE;
+	return round_up(buf_size, LINE);
 }
 
 static int create_memory(struct swpipe *p, char *err)
