@@ -15,7 +15,7 @@ build="build-essential pkg-config libjson-c-dev libsystemd-dev liburcu-dev
 	libnuma-dev libmnl-dev libxdp-dev libbpf-dev clang bpftool"
 guest="qemu-system-x86 busybox-static iperf3 ethtool cpio gzip xz-utils jq"
 tests="libcriterion-dev clang libclang-rt-14-dev dpdk-dev iproute2 iputils-ping
-	procps bash-completion mandoc debian-archive-keyring"
+	procps bash-completion mandoc debian-archive-keyring tcpdump"
 
 die() {
 	printf 'install: %s\n' "$@" >&2

@@ -20,7 +20,8 @@
 
 enum {
 	TICK_MS = 50,
-	DRAIN_MS = 200, /* for frames that are still under way at the end */
+	DRAIN_MS = 200,	   /* without a frame: there is none under way */
+	DRAIN_ROUNDS = 25, /* at most */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -304,6 +305,21 @@ static void sleep_ms(long ms)
 	nanosleep(&t, NULL);
 }
 
+/* Ends sending, and waits for what is still under way. */
+static void drain(struct gen_worker *const w[], unsigned n_workers)
+{
+	uint64_t before, received = 0;
+
+	__atomic_store_n(&gen_quiet, 1, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < DRAIN_ROUNDS; i++) {
+		before = received;
+		sleep_ms(DRAIN_MS);
+		received = sum(w, n_workers).received;
+		if (i && received == before)
+			return;
+	}
+}
+
 /* Lets the workers work; returns whether all went well. */
 static bool run(const struct gen_options *o, struct gen_worker *const w[],
     unsigned n_workers, struct swpipe *const pipe[], char *socket[],
@@ -333,8 +349,7 @@ static bool run(const struct gen_options *o, struct gen_worker *const w[],
 	}
 	now = sum(w, n_workers);
 	t = now_s();
-	__atomic_store_n(&gen_quiet, 1, __ATOMIC_RELAXED);
-	sleep_ms(DRAIN_MS);
+	drain(w, n_workers);
 	__atomic_store_n(&gen_stop, 1, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < n_workers; i++)
 		pthread_join(w[i]->thread, NULL);
