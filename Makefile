@@ -53,6 +53,7 @@ $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
 	$(BUILD)/libswd.a
 $(filter %/test_swpipe %/test_swpipe_open,$(UNIT)) $(BUILD)/bench/pipe: \
 	$(BUILD)/libswpipe.a
+$(filter %/test_swpipe_gen,$(UNIT)): $(call obj,$(CLIENT)/gen_stream.c)
 $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)

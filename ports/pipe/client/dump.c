@@ -21,7 +21,7 @@
 enum {
 	PARTS_MAX = 1024, /* taken at once */
 	BUFFER_SIZE = 1 << 20,
-	WAIT_MS = 500, /* between two looks at the clock */
+	WAIT_MS = 100, /* between two looks at the clock */
 };
 
 struct options {

@@ -80,6 +80,11 @@ struct gen_worker {
 /* Atomic: workers send no more; workers end. */
 extern uint32_t gen_quiet, gen_stop;
 
+/* Reads the command line, or ends the program with what is wrong in it; *p is
+ * zero.  What is left from optind on is one socket at least. */
+void gen_options_parse(
+    int argc, char **argv, struct gen_options *o, struct swpipe_options *p);
+
 /* Readies queue @i of @p for sending to address number @to. */
 void gen_end_init(struct gen_end *e, const struct gen_options *o,
     struct swpipe *p, unsigned i, unsigned from, unsigned to);
