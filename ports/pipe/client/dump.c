@@ -27,8 +27,8 @@ enum {
 struct options {
 	const char *file;
 	uint32_t snap;
-	uint64_t count; /* packets; 0: all */
-	double seconds; /* 0: for ever */
+	uint64_t count;	  /* packets; 0: all */
+	uint64_t seconds; /* 0: for ever */
 	struct swpipe_options pipe;
 };
 
@@ -90,7 +90,7 @@ static void parse(int argc, char **argv, struct options *o)
 			o->count = number(optarg, UINT64_MAX);
 			break;
 		case 't':
-			o->seconds = (double)number(optarg, UINT32_MAX);
+			o->seconds = number(optarg, UINT32_MAX);
 			break;
 		case 'i':
 			o->pipe.id = (uint32_t)number(optarg, UINT32_MAX);
@@ -169,8 +169,7 @@ static int take_batch(struct dump *d, struct swpipe_queue *q)
 /* Returns 0 when it was told to end, else -errno: the pipe did. */
 static int take_all(struct dump *d, struct swpipe_queue *q)
 {
-	uint64_t end =
-	    now_ns(CLOCK_MONOTONIC) + (uint64_t)(d->o->seconds * 1e9);
+	uint64_t end = now_ns(CLOCK_MONOTONIC) + d->o->seconds * 1000000000;
 
 	while (!interrupted && !enough(d) && !ferror(d->f)) {
 		int n = take_batch(d, q);
@@ -210,7 +209,7 @@ int main(int argc, char **argv)
 	const struct sigaction on_signal = {.sa_handler = interrupt};
 	const struct sigaction ignored = {.sa_handler = SIG_IGN};
 	struct options o = {.file = "-", .pipe.name = "swpipe-dump"};
-	static struct dump d = {0};
+	struct dump d = {.o = &o};
 	struct swpipe *p;
 	char why[SWPIPE_ERR_SIZE];
 	int r;
@@ -219,7 +218,6 @@ int main(int argc, char **argv)
 	sigaction(SIGINT, &on_signal, NULL);
 	sigaction(SIGTERM, &on_signal, NULL);
 	sigaction(SIGPIPE, &ignored, NULL);
-	d.o = &o;
 	if (swpipe_open(&p, &o.pipe, why))
 		errx(1, "%s", why);
 	open_file(&d);

@@ -223,7 +223,7 @@ int main(int argc, char **argv)
 	const struct sigaction on_signal = {.sa_handler = interrupt};
 	struct gen_options o;
 	struct swpipe_options p = {0};
-	struct swpipe *pipe[GEN_PIPES_MAX];
+	struct swpipe *pipe[GEN_PIPES_MAX] = {0};
 	struct gen_worker *w[256];
 	unsigned n_pipes, n_workers;
 	bool good;

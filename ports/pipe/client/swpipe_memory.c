@@ -34,6 +34,7 @@ static size_t stride_of(unsigned buf_size)
 static int create_memory(struct swpipe *p, char *err)
 {
 	int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	void *memory;
 
 	p->memory_fd = memfd_create("swpipe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (p->memory_fd < 0)
@@ -44,14 +45,13 @@ static int create_memory(struct swpipe *p, char *err)
 		return swpipe_fail(err, -errno,
 		    "%zu bytes cannot be shared: %s", p->memory_size,
 		    strerror(errno));
-	p->memory = mmap(NULL, p->memory_size, PROT_READ | PROT_WRITE,
+	memory = mmap(NULL, p->memory_size, PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_POPULATE, p->memory_fd, 0);
-	if (p->memory == MAP_FAILED) {
-		p->memory = NULL;
+	if (memory == MAP_FAILED)
 		return swpipe_fail(err, -errno,
 		    "%zu bytes cannot be mapped: %s", p->memory_size,
 		    strerror(errno));
-	}
+	p->memory = memory;
 	return 0;
 }
 
