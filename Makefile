@@ -51,9 +51,6 @@ $(NET): $(BUILD)/%: $(BUILD)/%.o
 $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libbench.a
 $(SYSTEM) $(BENCH): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libguest.a \
 	$(BUILD)/libswd.a
-$(filter %/test_swpipe %/test_swpipe_open,$(UNIT)) $(BUILD)/bench/pipe: \
-	$(BUILD)/libswpipe.a
-$(filter %/test_swpipe_gen,$(UNIT)): $(call obj,$(CLIENT)/gen_stream.c)
 $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -63,6 +60,11 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 fuzzers $(FUZZ): override SANITIZE += -fsanitize=fuzzer-no-link
+
+# Tests and benchmarks of what applications link.
+$(filter %/test_swpipe %/test_swpipe_open,$(UNIT)) $(BUILD)/bench/pipe \
+	$(BUILD)/tests/fuzz/fuzz_swpipe: $(BUILD)/libswpipe.a
+$(filter %/test_swpipe_gen,$(UNIT)): $(call obj,$(CLIENT)/gen_stream.c)
 
 $(BUILD)/libswd.a: $(LIB) $(CLI)
 $(BUILD)/libguest.a: $(GUEST)
