@@ -278,7 +278,7 @@ against() {
 	verify "9000 bytes in one" \
 		all_arrive -r 1k -s 9000 -B 9216 -n 1024 "$a" "$b"
 	verify "100 pairs of addresses" all_arrive -r 5k -f 100 "$a" "$b"
-	verify "a small ring" all_arrive -r 200 -n 64 -b 8 "$a" "$b"
+	verify "a small ring" all_arrive -t 2 -r 30 -n 64 -b 8 "$a" "$b"
 	verify "as many as possible" many_arrive "$a" "$b"
 	verify "echo" echoed
 	verify "echo of 9000 bytes" echoed -r 1k -s 9000
