@@ -215,11 +215,11 @@ int main(int argc, char **argv)
 	int r;
 
 	parse(argc, argv, &o);
+	if (swpipe_open(&p, &o.pipe, why))
+		errx(1, "%s", why);
 	sigaction(SIGINT, &on_signal, NULL);
 	sigaction(SIGTERM, &on_signal, NULL);
 	sigaction(SIGPIPE, &ignored, NULL);
-	if (swpipe_open(&p, &o.pipe, why))
-		errx(1, "%s", why);
 	open_file(&d);
 	r = take_all(&d, swpipe_queue(p, 0));
 	if (r) {

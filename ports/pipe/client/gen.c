@@ -180,14 +180,38 @@ static void drain(struct gen_worker *const w[], unsigned n_workers)
 	}
 }
 
+/* What is measured, and what was printed last. */
+struct report {
+	struct gen_counts first, last;
+	double from, second; /* when these were taken */
+	bool warm;
+};
+
+static void report(struct report *r, const struct gen_options *o,
+    const struct gen_counts *now, double t, double start)
+{
+	if (!r->warm && t - start >= o->warmup) {
+		r->warm = true;
+		r->first = *now;
+		r->from = t;
+	}
+	if (t - r->second < 1)
+		return;
+	if (!o->quiet)
+		print_second(&r->last, now, t - r->second);
+	r->last = *now;
+	r->second = t;
+}
+
 /* Lets the workers work; returns whether all went well. */
 static bool run(const struct gen_options *o, struct gen_worker *const w[],
     unsigned n_workers, struct swpipe *const pipe[], char *socket[],
     unsigned n_pipes)
 {
-	struct gen_counts first = {0}, last = {0}, now, all;
-	double start = now_s(), from = start, second = start, t = start;
-	bool good = true, warm = !o->warmup;
+	double start = now_s(), t = start;
+	struct report r = {.from = start, .second = start, .warm = !o->warmup};
+	struct gen_counts now = {0}, all;
+	bool good = true;
 
 	while (!interrupted && good &&
 	       (!o->seconds || t - start < o->warmup + o->seconds)) {
@@ -195,26 +219,14 @@ static bool run(const struct gen_options *o, struct gen_worker *const w[],
 		good = all_good(pipe, socket, n_pipes);
 		now = sum(w, n_workers);
 		t = now_s();
-		if (!warm && t - start >= o->warmup) {
-			warm = true;
-			first = now;
-			from = t;
-		}
-		if (t - second < 1)
-			continue;
-		if (!o->quiet)
-			print_second(&last, &now, t - second);
-		last = now;
-		second = t;
+		report(&r, o, &now, t, start);
 	}
-	now = sum(w, n_workers);
-	t = now_s();
 	drain(w, n_workers);
 	__atomic_store_n(&gen_stop, 1, __ATOMIC_RELAXED);
 	for (unsigned i = 0; i < n_workers; i++)
 		pthread_join(w[i]->thread, NULL);
 	all = sum(w, n_workers);
-	print_summary(&first, &now, t - from, &all);
+	print_summary(&r.first, &now, t - r.from, &all);
 	return good;
 }
 
@@ -231,9 +243,9 @@ int main(int argc, char **argv)
 	gen_options_parse(argc, argv, &o, &p);
 	argv += optind;
 	n_pipes = (unsigned)(argc - optind);
+	open_pipes(pipe, argv, n_pipes, p);
 	sigaction(SIGINT, &on_signal, NULL);
 	sigaction(SIGTERM, &on_signal, NULL);
-	open_pipes(pipe, argv, n_pipes, p);
 	n_workers = fewest_queues(pipe, n_pipes);
 	for (unsigned i = 0; i < n_workers; i++)
 		w[i] = new_worker(&o, pipe, n_pipes, i);
