@@ -70,6 +70,21 @@ struct json_object *port_offload_names(uint8_t bits)
 	return list;
 }
 
+void port_show_str(struct json_object *out, const char *key, const char *value)
+{
+	json_object_object_add(out, key, json_object_new_string(value));
+}
+
+void port_show_u64(struct json_object *out, const char *key, uint64_t value)
+{
+	json_object_object_add(out, key, json_object_new_uint64(value));
+}
+
+void port_show_bool(struct json_object *out, const char *key, bool value)
+{
+	json_object_object_add(out, key, json_object_new_boolean(value));
+}
+
 void port_rx_done_owned(
     struct port *port, unsigned q, struct batch *b, struct port_worker *w)
 {

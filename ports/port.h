@@ -183,6 +183,11 @@ void port_set_state(struct port *port, enum port_state state,
  * caller's. */
 struct json_object *port_offload_names(uint8_t bits);
 
+/* Adds a key to what ops->show fills. */
+void port_show_str(struct json_object *out, const char *key, const char *value);
+void port_show_u64(struct json_object *out, const char *key, uint64_t value);
+void port_show_bool(struct json_object *out, const char *key, bool value);
+
 /* rx_done of a driver whose frames are all owned: the slots of those that no
  * tx took go back. */
 void port_rx_done_owned(

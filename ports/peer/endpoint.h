@@ -75,6 +75,9 @@ void endpoint_settled(struct endpoint *ep);
  * longest. */
 void endpoint_rest(struct endpoint *ep);
 
+/* Who is at the other end of @fd, as text[0..size): "pid 12 uid 0", or "". */
+void endpoint_identify(int fd, char *text, size_t size);
+
 /* Changes who may connect; nothing changes on failure. */
 int endpoint_set_access(
     struct endpoint *ep, const struct endpoint_access *access, struct err *e);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ports/peer/endpoint.h"
@@ -79,6 +80,16 @@ static int set_group(
 	log_debug("%s stays without group %s: %m", path, access->group);
 	access->group[0] = '\0';
 	return 0;
+}
+
+void endpoint_identify(int fd, char *text, size_t size)
+{
+	struct ucred who;
+	socklen_t len = sizeof(who);
+
+	text[0] = '\0';
+	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
+		snprintf(text, size, "pid %d uid %u", who.pid, who.uid);
 }
 
 int endpoint_set_access(

@@ -75,30 +75,15 @@ static void pipe_attend(struct port *port)
 	pipe_session_attend((struct pipe_port *)port);
 }
 
-static void add_str(struct json_object *out, const char *key, const char *value)
-{
-	json_object_object_add(out, key, json_object_new_string(value));
-}
-
-static void add_u64(struct json_object *out, const char *key, uint64_t value)
-{
-	json_object_object_add(out, key, json_object_new_uint64(value));
-}
-
-static void add_bool(struct json_object *out, const char *key, bool value)
-{
-	json_object_object_add(out, key, json_object_new_boolean(value));
-}
-
 static void show_access(const struct pipe_port *p, struct json_object *out)
 {
 	const struct endpoint_access *access =
 	    &pipe_listener_endpoint(p->listener)->access;
 	char text[8];
 
-	add_str(out, "group", access->group);
+	port_show_str(out, "group", access->group);
 	snprintf(text, sizeof(text), "%04o", (unsigned)access->mode);
-	add_str(out, "mode", text);
+	port_show_str(out, "mode", text);
 }
 
 static void show_memory(const struct pipe_memory *m, struct json_object *out)
@@ -107,8 +92,8 @@ static void show_memory(const struct pipe_memory *m, struct json_object *out)
 
 	for (unsigned i = 0; m && i < m->n; i++)
 		size += m->region[i].size;
-	add_u64(out, "mem_regions", m ? m->n : 0);
-	add_u64(out, "mem_size", size);
+	port_show_u64(out, "mem_regions", m ? m->n : 0);
+	port_show_u64(out, "mem_size", size);
 }
 
 /* The slots of the rings that are there, how often we were woken by them and
@@ -124,10 +109,10 @@ static void show_rings(const struct pipe_port *p, struct json_object *out)
 		if (!r->shared)
 			continue;
 		snprintf(key, sizeof(key), "%s%u_size", way, i / 2);
-		add_u64(out, key, r->mask + 1u);
+		port_show_u64(out, key, r->mask + 1u);
 		snprintf(key, sizeof(key), "%s%u_%s", way, i / 2,
 		    i & 1 ? "bells" : "wakes");
-		add_u64(out, key,
+		port_show_u64(out, key,
 		    __atomic_load_n(
 			i & 1 ? &r->n_bells : &r->n_wakes, __ATOMIC_RELAXED));
 	}
@@ -137,23 +122,23 @@ static void pipe_show(struct port *port, struct json_object *out)
 {
 	struct pipe_port *p = (struct pipe_port *)port;
 
-	add_str(out, "socket", pipe_port_path(p));
-	add_str(out, "role", p->client ? "client" : "server");
-	add_u64(out, "id", p->id);
-	add_str(out, "peer", p->peer);
-	add_str(out, "peer_name", p->peer_name);
-	add_str(out, "peer_interface", p->peer_interface);
-	add_u64(out, "queues", p->n_queues);
+	port_show_str(out, "socket", pipe_port_path(p));
+	port_show_str(out, "role", p->client ? "client" : "server");
+	port_show_u64(out, "id", p->id);
+	port_show_str(out, "peer", p->peer);
+	port_show_str(out, "peer_name", p->peer_name);
+	port_show_str(out, "peer_interface", p->peer_interface);
+	port_show_u64(out, "queues", p->n_queues);
 	if (p->client) {
-		add_u64(out, "ring_size", 1u << p->log2_size);
-		add_u64(out, "buffer_size", p->buffer_size);
+		port_show_u64(out, "ring_size", 1u << p->log2_size);
+		port_show_u64(out, "buffer_size", p->buffer_size);
 	} else {
-		add_bool(out, "trusted", p->trusted);
+		port_show_bool(out, "trusted", p->trusted);
 		show_access(p, out);
 	}
 	show_memory(p->mem, out);
-	add_u64(out, "connects", p->n_connects);
-	add_u64(out, "times_broken", p->n_broken);
+	port_show_u64(out, "connects", p->n_connects);
+	port_show_u64(out, "times_broken", p->n_broken);
 	show_rings(p, out);
 }
 

@@ -9,7 +9,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ports/pipe/session.h"
@@ -147,17 +146,6 @@ int pipe_session_send(struct pipe_port *p, struct memif_msg m, int fd)
 	    pipe_message_name(m.type), strerror(-rc));
 }
 
-static void identify(struct pipe_port *p, int fd)
-{
-	struct ucred who;
-	socklen_t len = sizeof(who);
-
-	p->peer[0] = '\0';
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
-		snprintf(p->peer, sizeof(p->peer), "pid %d uid %u", who.pid,
-		    who.uid);
-}
-
 /* Called from the SIGBUS handler: something of @owner's memory is gone. */
 static void raise_port(void *owner)
 {
@@ -186,7 +174,7 @@ bool pipe_session_attach(struct pipe_port *p, int fd)
 		pipe_session_fini(p, NULL);
 		return false;
 	}
-	identify(p, fd);
+	endpoint_identify(fd, p->peer, sizeof(p->peer));
 	p->n_connects++;
 	log_limited(&p->limit, LOG_DEBUG, "port %s: %s connected", p->port.name,
 	    p->peer);

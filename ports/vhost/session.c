@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "ports/vhost/session.h"
@@ -211,17 +210,6 @@ void vhost_session_attend(struct vhost_port *p)
 		break_session(p);
 }
 
-static void identify(struct vhost_port *p, int fd)
-{
-	struct ucred who;
-	socklen_t len = sizeof(who);
-
-	p->peer[0] = '\0';
-	if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len))
-		snprintf(p->peer, sizeof(p->peer), "pid %d uid %u", who.pid,
-		    who.uid);
-}
-
 /* Why there is nobody to connect to, in the client role. */
 static void tell_no_peer(struct vhost_port *p, int error)
 {
@@ -261,7 +249,7 @@ void vhost_session_attach(void *owner, int fd)
 		endpoint_again(&p->endpoint);
 		return;
 	}
-	identify(p, fd);
+	endpoint_identify(fd, p->peer, sizeof(p->peer));
 	p->n_connects++;
 	log_limited(&p->limit, LOG_DEBUG, "port %s: %s connected", p->port.name,
 	    p->peer);

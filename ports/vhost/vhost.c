@@ -83,21 +83,6 @@ static void vhost_attend(struct port *port)
 	vhost_session_attend((struct vhost_port *)port);
 }
 
-static void add_str(struct json_object *out, const char *key, const char *value)
-{
-	json_object_object_add(out, key, json_object_new_string(value));
-}
-
-static void add_u64(struct json_object *out, const char *key, uint64_t value)
-{
-	json_object_object_add(out, key, json_object_new_uint64(value));
-}
-
-static void add_bool(struct json_object *out, const char *key, bool value)
-{
-	json_object_object_add(out, key, json_object_new_boolean(value));
-}
-
 /* What the machine takes undone, and what it may leave undone. */
 static void show_offloads(const struct vhost_port *p, struct json_object *out)
 {
@@ -115,16 +100,18 @@ static void show_ring(
 	char key[32];
 
 	snprintf(key, sizeof(key), "vring%u_state", i);
-	add_str(out, key,
+	port_show_str(out, key,
 	    !ring->running  ? "stopped"
 	    : ring->discard ? "disabled"
 			    : "running");
 	snprintf(key, sizeof(key), "vring%u_size", i);
-	add_u64(out, key, ring->num);
+	port_show_u64(out, key, ring->num);
 	snprintf(key, sizeof(key), "vring%u_kicks", i);
-	add_u64(out, key, __atomic_load_n(&ring->vq.n_kicks, __ATOMIC_RELAXED));
+	port_show_u64(
+	    out, key, __atomic_load_n(&ring->vq.n_kicks, __ATOMIC_RELAXED));
 	snprintf(key, sizeof(key), "vring%u_calls", i);
-	add_u64(out, key, __atomic_load_n(&ring->vq.n_calls, __ATOMIC_RELAXED));
+	port_show_u64(
+	    out, key, __atomic_load_n(&ring->vq.n_calls, __ATOMIC_RELAXED));
 }
 
 static void vhost_show(struct port *port, struct json_object *out)
@@ -133,23 +120,23 @@ static void vhost_show(struct port *port, struct json_object *out)
 	const struct endpoint_access *access = &p->endpoint.access;
 	char text[24];
 
-	add_str(out, "socket", p->endpoint.address.sun_path);
-	add_str(out, "role", p->endpoint.client ? "client" : "server");
-	add_str(out, "peer", p->peer);
+	port_show_str(out, "socket", p->endpoint.address.sun_path);
+	port_show_str(out, "role", p->endpoint.client ? "client" : "server");
+	port_show_str(out, "peer", p->peer);
 	snprintf(text, sizeof(text), "0x%" PRIx64, p->features);
-	add_str(out, "features", text);
-	add_bool(out, "offload", p->offload);
+	port_show_str(out, "features", text);
+	port_show_bool(out, "offload", p->offload);
 	show_offloads(p, out);
-	add_str(out, "ring",
+	port_show_str(out, "ring",
 	    vhost_port_has(p, VHOST_F_RING_PACKED) ? "packed" : "split");
-	add_u64(out, "mem_regions", p->mem ? p->mem->n : 0);
-	add_str(out, "group", access->group);
+	port_show_u64(out, "mem_regions", p->mem ? p->mem->n : 0);
+	port_show_str(out, "group", access->group);
 	snprintf(text, sizeof(text), "%04o", (unsigned)access->mode);
-	add_str(out, "mode", text);
-	add_u64(out, "queues", p->n_queues);
-	add_u64(out, "guest_mtu", p->guest_mtu);
-	add_u64(out, "connects", p->n_connects);
-	add_u64(out, "times_broken", p->n_broken);
+	port_show_str(out, "mode", text);
+	port_show_u64(out, "queues", p->n_queues);
+	port_show_u64(out, "guest_mtu", p->guest_mtu);
+	port_show_u64(out, "connects", p->n_connects);
+	port_show_u64(out, "times_broken", p->n_broken);
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
 		if (p->ring[i].num)
 			show_ring(&p->ring[i], i, out);
