@@ -64,10 +64,10 @@ struct pipe_port {
 	/* The session; forgotten when the peer leaves. */
 	enum pipe_stage stage;
 	struct pipe_channel channel;
-	struct pipe_memory *mem;		   /* NULL: none yet */
-	unsigned n_to_server, n_to_client, n_told; /* client: rings, and those
-						    * that the server knows */
-	char peer[64];				   /* "pid 12 uid 0", or "" */
+	struct pipe_memory *mem;	   /* NULL: none yet */
+	unsigned n_to_server, n_to_client; /* rings of a client's */
+	unsigned n_told; /* what of region, rings, CONNECT was sent */
+	char peer[64];	 /* "pid 12 uid 0", or "" */
 	char peer_name[PIPE_NAME_MAX + 1];
 	char peer_interface[PIPE_NAME_MAX + 1];
 	struct pipe_ring *ring; /* [2 * n_queues], see pipe_port_ring() */

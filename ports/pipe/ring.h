@@ -3,19 +3,19 @@
  * ring.h - a ring of a pipe, from whichever end and in whichever direction.
  *
  * Who owns the memory moves head, the other one tail (memif.h), so for us a
- * ring has two indices: @ours, which we write, and @theirs, which we only
- * read.  Slots are ours to work on from @next on; how many, says the distance
- * from there to @theirs; where the peer's index is a size behind in meaning
- * (bias), it is added:
+ * ring has two indices: @ours, which we write, and @theirs, which we read.  We
+ * work at the slots from @next on; how many there are for us and what becomes
+ * of our index when we are done with some differs only by a size of the ring
+ * here and there (@behind, @ahead):
  *
- *	role    we       ours  theirs  slots for us           ours := next +
- *	server  receive  tail  head    theirs - next          0
- *	server  send     tail  head    theirs - next          0
- *	client  receive  head  tail    theirs - next          size
- *	client  send     head  tail    theirs - next + size   0
+ *	role    we       ours  theirs  slots for us           then ours is
+ *	server  receive  tail  head    theirs - next          next
+ *	server  send     tail  head    theirs - next          next
+ *	client  receive  head  tail    theirs - next          next + size
+ *	client  send     head  tail    theirs + size - next   next
  *
- * Receiving, a client offers each buffer again as soon as it is done with it:
- * all slots that it has not at hand are the server's.
+ * A client that receives offers each buffer again as soon as it is done with
+ * it; one that sends may fill all that are not on their way.
  *
  * Buffers are where descriptors say, if the memory is the application's: it
  * may be another place each time (an application without copies of its own),
@@ -65,7 +65,7 @@ struct pipe_ring {
 	const uint16_t *theirs;
 	struct port *port;
 	uint32_t mask;		/* slots - 1 */
-	uint16_t behind, ahead; /* added to theirs, and to next for ours */
+	uint16_t behind, ahead; /* theirs and next are, by 0 or the size */
 	uint32_t offset;	/* of the ring, in ... */
 	uint16_t region;	/* ... this one */
 	int fd;			/* eventfd of the ring, -1: none */

@@ -117,15 +117,31 @@ static __attribute__((noinline)) bool rx_slow(struct intake *in)
 	return true;
 }
 
-static inline bool rx_one(struct intake *in, const struct pipe_slot *s)
+static inline bool is_plain(const struct pipe_slot *s)
 {
-	if (__builtin_expect(s->flags & MEMIF_DESC_NEXT || !s->at ||
-				 !plain_len_is_lawful(s->len),
-		0))
-		return rx_slow(in);
-	plain_borrow(in->b, s->at, s->len);
-	in->n_taken++;
-	return true;
+	return s->at && !(s->flags & MEMIF_DESC_NEXT) &&
+	       plain_len_is_lawful(s->len);
+}
+
+/* Takes the frames that begin in the next slots s[0..n), as far as the ring is
+ * sound; returns how many slots they had. */
+static inline unsigned take_all(
+    struct intake *in, const struct pipe_slot s[], unsigned n)
+{
+	unsigned k = 0;
+
+	while (k < n) {
+		if (__builtin_expect(is_plain(&s[k]), 1)) {
+			plain_borrow(in->b, s[k].at, s[k].len);
+			k++;
+			continue;
+		}
+		in->n_taken = k;
+		if (!rx_slow(in))
+			break;
+		k = in->n_taken;
+	}
+	return k;
 }
 
 static __attribute__((noinline)) void stop_listening(struct pipe_ring *r)
@@ -153,10 +169,9 @@ unsigned pipe_ring_rx(
 		s[k] = pipe_ring_fetch(r, k);
 		__builtin_prefetch(s[k].at);
 	}
-	while (in.n_taken < n && rx_one(&in, &s[in.n_taken]))
-		;
-	r->n_taken = (uint16_t)in.n_taken;
-	return in.n_taken;
+	n = take_all(&in, s, n);
+	r->n_taken = (uint16_t)n;
+	return n;
 }
 
 void pipe_ring_rx_done(struct pipe_ring *r)
