@@ -20,13 +20,16 @@ ENOUGH=$((100 * RING))
 jumbo=2000,2000,2000,2000,1000
 
 # Prints memif device $1 (0, 1) of an application in role $2, with options $3:
-# its socket is that of the port p1, p2 unless they say otherwise.
+# its socket is that of the port p1, p2 unless they say otherwise.  Only device
+# 0 does without copies: when it connects, DPDK closes the descriptor of its
+# memory, which device 1 may still have to pass on.
 memif() {
-	local at=socket=$T/pipe/p$(($1 + 1)),
+	local at=socket=$T/pipe/p$(($1 + 1)), options=$3
 	[ "$2" = client ] || at=socket=$T/app$1,
-	[[ $3 != *socket=* ]] || at=
+	[[ $options != *socket=* ]] || at=
+	[ "$1" = 0 ] || options=${options/zero-copy=yes/}
 	echo "net_memif$1,role=$2,${at}socket-abstract=no,id=$1,rsize=9,$(
-		)mac=$guests_mac:0$(($1 + 1))${3:+,$3}"
+		)mac=$guests_mac:0$(($1 + 1))${options:+,$options}"
 }
 
 # Starts both applications: their role $1, $2 queues, frames of $3 bytes (or
