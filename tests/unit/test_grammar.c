@@ -177,7 +177,7 @@ Test(grammar, wrong_lines_are_refused_with_a_sentence)
 	    {"port add", "port add needs a NAME", "port add help"},
 	    {"port add vm1", "port add needs type TYPE", ""},
 	    {"port add vm1 type veth",
-		"type \"veth\" is not a known type: vhost-user, xdp, tap, null",
+		"type \"veth\" is not a known type: vhost-user, xdp, tap, pipe, null",
 		""},
 	    {"port add vm1 type null queues 2",
 		"queues is not an option of a null port", ""},
