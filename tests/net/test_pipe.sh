@@ -3,6 +3,8 @@
 #
 # test_pipe.sh - pipes to applications of DPDK's, which have their own memif
 #
+#	test_pipe.sh [some]	some: of roles and sizes only those that differ most
+#
 # One testpmd plays both applications (testpmd.sh), in either of memif's roles:
 # a client brings the memory, its own whole memory if it does without copies,
 # which nobody can seal.  Then a pipe meets other kinds of port, an application
@@ -322,17 +324,23 @@ ticks() {
 ns_make s
 swd_in_ns s
 check "swd starts" start_swd
+all() {
+	[ "$extent" = some ] || "$@"
+}
+
+extent=${1-all}
+without_copies=(zero-copy=yes --single-file-segments)
 port_options=()
-pair "clients" client 1 64 ""
+all pair "clients" client 1 64 ""
 pair "clients" client 2 1500 ""
-pair "clients" client 1 $jumbo ""
+all pair "clients" client 1 $jumbo ""
 pair "servers" server 1 64 ""
-pair "servers" server 2 1500 ""
+all pair "servers" server 2 1500 ""
 pair "servers" server 1 $jumbo ""
 port_options=(trusted on)
-pair "clients without copies" client 1 64 zero-copy=yes --single-file-segments
-pair "clients without copies" client 2 1500 zero-copy=yes --single-file-segments
-pair "clients without copies" client 1 $jumbo zero-copy=yes --single-file-segments
+all pair "clients without copies" client 1 64 "${without_copies[@]}"
+all pair "clients without copies" client 2 1500 "${without_copies[@]}"
+pair "clients without copies" client 1 $jumbo "${without_copies[@]}"
 port_options=()
 deaf
 refused
