@@ -112,20 +112,20 @@ two_workers() {
 
 check "swd starts" start_swd
 pair 1 64 ""
-pair 1 1500 ""
-pair 2 512 ""
-pair 1 512 mrg_rxbuf=0
+all pair 1 1500 ""
+all pair 2 512 ""
+all pair 1 512 mrg_rxbuf=0
 pair 2 1500 mrg_rxbuf=0
-pair 1 64 in_order=0
+all pair 1 64 in_order=0
 pair 2 64 in_order=0,mrg_rxbuf=0
 pair 1 64 mrg_rxbuf=0,vectorized=1
 pair 1 64 packed_vq=1
-pair 1 1500 packed_vq=1
+all pair 1 1500 packed_vq=1
 pair 2 512 packed_vq=1
-pair 1 512 packed_vq=1,mrg_rxbuf=0
-pair 1 64 packed_vq=1,in_order=0
+all pair 1 512 packed_vq=1,mrg_rxbuf=0
+all pair 1 64 packed_vq=1,in_order=0
 pair 2 1500 packed_vq=1,in_order=0,mrg_rxbuf=0
-pair 1 64 packed_vq=1,mrg_rxbuf=0,vectorized=1
+all pair 1 64 packed_vq=1,mrg_rxbuf=0,vectorized=1
 pair 2 1500 packed_vq=1,mrg_rxbuf=0,vectorized=1
 two_workers in_order=0
 two_workers packed_vq=1

@@ -326,11 +326,6 @@ ticks() {
 ns_make s
 swd_in_ns s
 check "swd starts" start_swd
-all() {
-	[ "$extent" = some ] || "$@"
-}
-
-extent=${1-all}
 without_copies=(zero-copy=yes --single-file-segments)
 port_options=()
 all pair "clients" client 1 64 ""
