@@ -3,6 +3,8 @@
 #
 # test_dpdk.sh - DPDK's virtio-user as a second, independent guest driver
 #
+#	test_dpdk.sh [some]	some: without those options that are much like others
+#
 # One dpdk-testpmd opens a virtio-user device on each of two vhost-user ports
 # and plays both guests (testpmd.sh).  Their memory is a memfd of ordinary pages
 # that cannot be sealed.
