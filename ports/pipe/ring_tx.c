@@ -8,6 +8,7 @@
  */
 #include "ports/peer/gather.h"
 #include "ports/peer/plain.h"
+#include "ports/peer/tally.h"
 #include "ports/pipe/ring.h"
 
 struct tx {
@@ -160,30 +161,18 @@ static void notify(struct pipe_ring *r, struct port_worker *w)
 void pipe_ring_tx(struct pipe_ring *r, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
-	struct counters *c = w->counters;
-	unsigned n_sent = 0;
-	uint64_t bytes = 0;
+	struct tally tally = {.counters = w->counters};
 	struct tx t;
 
 	if (!pipe_ring_usable(r)) {
-		c->drops[DROP_GUEST_RING_BROKEN] += n;
+		w->counters->drops[DROP_GUEST_RING_BROKEN] += n;
 		return;
 	}
 	tx_begin(&t, r, n);
-	for (unsigned i = 0; i < n; i++) {
-		enum drop_reason why =
-		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]);
-
-		if (why == DROP_NONE) {
-			n_sent++;
-			bytes += f[i]->len;
-		} else {
-			c->drops[why]++;
-		}
-	}
-	c->tx_packets += n_sent;
-	c->tx_copied += n_sent;
-	c->tx_bytes += bytes;
+	for (unsigned i = 0; i < n; i++)
+		tally_add(&tally, f[i],
+		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]));
+	tally_end(&tally);
 	if (!t.n_used)
 		return;
 	pipe_ring_publish(r, t.n_used);

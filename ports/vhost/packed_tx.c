@@ -7,6 +7,7 @@
  * be returned is kept until the end of the batch: writing to the ring earlier
  * would take its cache lines from a guest that watches them.
  */
+#include "ports/peer/tally.h"
 #include "ports/vhost/frame_out.h"
 #include "ports/vhost/packed.h"
 
@@ -191,29 +192,17 @@ static void tx_end(struct tx *t, struct port_worker *w)
 void packed_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
-	struct counters *c = w->counters;
-	unsigned n_sent = 0;
-	uint64_t bytes = 0;
+	struct tally tally = {.counters = w->counters};
 	struct tx t;
 
 	if (!virtq_usable(vq)) {
-		c->drops[DROP_GUEST_RING_BROKEN] += n;
+		w->counters->drops[DROP_GUEST_RING_BROKEN] += n;
 		return;
 	}
 	tx_begin(&t, vq, n);
-	for (unsigned i = 0; i < n; i++) {
-		enum drop_reason why =
-		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]);
-
-		if (why == DROP_NONE) {
-			n_sent++;
-			bytes += f[i]->len;
-		} else {
-			c->drops[why]++;
-		}
-	}
-	c->tx_packets += n_sent;
-	c->tx_copied += n_sent;
-	c->tx_bytes += bytes;
+	for (unsigned i = 0; i < n; i++)
+		tally_add(&tally, f[i],
+		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]));
+	tally_end(&tally);
 	tx_end(&t, w);
 }

@@ -9,6 +9,7 @@
  * next one, as with Linux vhost-net, DPDK and QEMU: it is no fault of the
  * buffer's, and a guest would take its return with length 0 for an error.
  */
+#include "ports/peer/tally.h"
 #include "ports/vhost/frame_out.h"
 #include "ports/vhost/split.h"
 
@@ -175,30 +176,18 @@ static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 void split_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
-	struct counters *c = w->counters;
-	unsigned n_sent = 0;
-	uint64_t bytes = 0;
+	struct tally tally = {.counters = w->counters};
 	struct tx t;
 
 	if (!virtq_usable(vq)) {
-		c->drops[DROP_GUEST_RING_BROKEN] += n;
+		w->counters->drops[DROP_GUEST_RING_BROKEN] += n;
 		return;
 	}
 	tx_begin(&t, vq, n);
-	for (unsigned i = 0; i < n; i++) {
-		enum drop_reason why =
-		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]);
-
-		if (why == DROP_NONE) {
-			n_sent++;
-			bytes += f[i]->len;
-		} else {
-			c->drops[why]++;
-		}
-	}
-	c->tx_packets += n_sent;
-	c->tx_copied += n_sent;
-	c->tx_bytes += bytes;
+	for (unsigned i = 0; i < n; i++)
+		tally_add(&tally, f[i],
+		    tx_plain(&t, f[i]) ? DROP_NONE : tx_other(&t, f[i]));
+	tally_end(&tally);
 	vq->next_avail = (uint16_t)(vq->next_avail + t.n_used);
 	if (t.n_used)
 		split_publish(vq, t.n_used, w);
