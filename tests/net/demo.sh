@@ -185,7 +185,7 @@ close_all() {
 	    build/swctl monitor                  watch what happens
 	    build/swctl help                     and everything else
 
-	    make check                           run every test
+	    make check                           run the tests
 	    README.md                            libvirt, numbers, limits
 
 	END
