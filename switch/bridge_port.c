@@ -184,7 +184,8 @@ static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
 static int bridge_port_create(struct sw *sw, struct bridge_port **out,
     const char *name, port_no no, struct json_object *params, struct err *e)
 {
-	struct bridge_port *bp = aligned_alloc(_Alignof(*bp), sizeof(*bp));
+	struct bridge_port *bp =
+	    aligned_alloc(_Alignof(struct bridge_port), sizeof(*bp));
 	int rc;
 
 	if (!bp)

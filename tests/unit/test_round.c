@@ -92,7 +92,8 @@ static const struct port_ops ops = {.type = "load",
 
 static void add_port(port_no no, uint64_t cost, unsigned backlog)
 {
-	struct bridge_port *bp = aligned_alloc(_Alignof(*bp), sizeof(*bp));
+	struct bridge_port *bp =
+	    aligned_alloc(_Alignof(struct bridge_port), sizeof(*bp));
 
 	memset(bp, 0, sizeof(*bp));
 	load[no] = (struct load){

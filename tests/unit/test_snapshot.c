@@ -33,7 +33,8 @@ static void add_workers(unsigned n)
 
 static struct bridge_port *add_port(port_no no, unsigned queues)
 {
-	struct bridge_port *bp = aligned_alloc(_Alignof(*bp), sizeof(*bp));
+	struct bridge_port *bp =
+	    aligned_alloc(_Alignof(struct bridge_port), sizeof(*bp));
 
 	memset(bp, 0, sizeof(*bp));
 	bp->port = calloc(1, sizeof(*bp->port));
