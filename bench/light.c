@@ -32,9 +32,9 @@
  *	-h  for a human: numbers with their names, and more of them
  *
  * Prints three numbers: the millions of frames that all guests received a
- * second; how many of those sent did not arrive; and the per cent of the
- * measured time that this thread (with -p also those of the switch) waited for
- * a cpu.
+ * second, in the fastest quarter of a second; how many of those sent did not
+ * arrive; and the per cent of the measured time that this thread (with -p also
+ * those of the switch) waited for a cpu.
  *
  *	-l  latency: one frame from the first guest to the second, the next one
  *	    back, with so many microseconds between them; the pattern is played

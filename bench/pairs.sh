@@ -8,9 +8,11 @@
 # decides more than the switch does, and changes by itself; so a sample of one
 # switch (A) and one of another (B) are taken in turn, A B B A A B .., and a
 # pair counts only if the cores were near (below 160 ns) or far before and after
-# both, and if other programs took less than 10 % of a cpu.  Ratios are taken
-# within pairs, and medians over the pairs of one state; they and everything
-# else that tables and plots show are made by `report` from the samples alone.
+# both, and if other programs took less than 10 % of a cpu.  The cores may also
+# part and meet again within a sample, so guests give the rate of their fastest
+# quarter of a second.  Ratios are taken within pairs, and medians over the
+# pairs of one state; they and everything else that tables and plots show are
+# made by `report` from the samples alone.
 #
 # Samples are one line each of a TSV with these columns; lines with "#" before
 # them say what was measured, and of which commit.
