@@ -55,11 +55,11 @@ $(BUILD)/swd $(BUILD)/swctl $(BUILD)/docgen $(UNIT) $(SYSTEM) $(NET) $(BENCH):
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# A fuzz target brings its own build: clang, libFuzzer, ASan and UBSan.
+# Built with clang and -fsanitize=fuzzer-no-link among what sanitizes, which
+# other programs can be linked with as well: see tests/run.
 $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
-fuzzers $(FUZZ): override SANITIZE += -fsanitize=fuzzer-no-link
 
 # Tests and benchmarks of what applications link.
 $(filter %/test_swpipe %/test_swpipe_open,$(UNIT)) $(BUILD)/bench/pipe \
