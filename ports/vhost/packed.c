@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "ports/vhost/packed.h"
+#include "ports/vhost/virtq_log.h"
 
 /* Returns *r in slot @i, with the bits @turn: id and length are where the slot
  * has them, and the flags where *r has the number of slots. */
@@ -43,10 +44,27 @@ static __attribute__((noinline)) uint16_t mark_slow(
 	return place;
 }
 
+/* Slots from place @a on to place @b, which may be in the next round. */
+static uint32_t distance(const struct virtq *vq, uint16_t a, uint16_t b)
+{
+	uint32_t rounds = (a ^ b) & PACKED_WRAP ? vq->size : 0;
+	uint32_t d = (b & PACKED_INDEX) - (a & PACKED_INDEX) + rounds;
+
+	return d < 2 * vq->size ? d : d + 2 * vq->size;
+}
+
+static __attribute__((noinline)) void log_slow(
+    const struct virtq *vq, const struct virtq_log *l, uint16_t first)
+{
+	virtq_log_slots(
+	    vq, l, first & PACKED_INDEX, distance(vq, first, vq->next_used));
+}
+
 /* Should we be killed on the way, the first slot lags behind the others, and
  * packed_recover() finds in it what it has to say. */
 void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
 {
+	const struct virtq_log *l = virtq_log(vq);
 	uint16_t first = vq->next_used, place = first;
 
 	put(vq, first & PACKED_INDEX, &r[0], packed_available_at(first),
@@ -64,15 +82,8 @@ void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
 	put(vq, first & PACKED_INDEX, &r[0], packed_used_at(first),
 	    __ATOMIC_RELEASE); /* (B) */
 	vq->next_used = place;
-}
-
-/* Slots from place @a on to place @b, which may be in the next round. */
-static uint32_t distance(const struct virtq *vq, uint16_t a, uint16_t b)
-{
-	uint32_t rounds = (a ^ b) & PACKED_WRAP ? vq->size : 0;
-	uint32_t d = (b & PACKED_INDEX) - (a & PACKED_INDEX) + rounds;
-
-	return d < 2 * vq->size ? d : d + 2 * vq->size;
+	if (__builtin_expect(l != NULL, 0))
+		log_slow(vq, l, first);
 }
 
 /* Whether the guest wants to hear of slots [old, new) (virtio 1.2, 2.8.10). */
@@ -105,6 +116,7 @@ static void say(struct virtq *vq, uint16_t place, uint32_t flags)
 {
 	__atomic_store_n((shared_u32 *)vq->device_event, flags << 16 | place,
 	    __ATOMIC_RELAXED);
+	virtq_log_used(vq, 0, sizeof(*vq->device_event));
 }
 
 void packed_kicks_off(struct virtq *vq)

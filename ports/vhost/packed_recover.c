@@ -10,6 +10,7 @@
  * patterns are of devices that skip slots without marking them.
  */
 #include "ports/vhost/packed.h"
+#include "ports/vhost/virtq_log.h"
 
 enum { SEAMS_MAX = 3 };
 
@@ -65,12 +66,17 @@ static bool finish(const struct virtq *vq, uint32_t slot)
 	uint16_t *p = &vq->slot[slot].flags;
 	uint16_t flags = shared_load(p);
 	uint16_t used = flags & PACKED_AVAIL ? PACKED_TURN : 0;
+	const struct virtq_log *l = virtq_log(vq);
 
 	if (!(flags & PACKED_AVAIL) == !(flags & PACKED_USED))
 		return false;
 	used |= flags & VRING_DESC_F_WRITE;
-	return __atomic_compare_exchange_n(
-	    p, &flags, used, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	if (!__atomic_compare_exchange_n(
+		p, &flags, used, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		return false;
+	if (l)
+		virtq_log_slots(vq, l, slot, 1);
+	return true;
 }
 
 bool packed_recover(const struct virtq *vq, uint16_t *place)

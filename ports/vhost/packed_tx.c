@@ -10,11 +10,13 @@
 #include "ports/peer/tally.h"
 #include "ports/vhost/frame_out.h"
 #include "ports/vhost/packed.h"
+#include "ports/vhost/virtq_log.h"
 
 enum { RETURNS_MAX = BATCH_MAX + GATHER_MAX };
 
 struct tx {
 	struct virtq *vq;
+	const struct virtq_log *log;
 	unsigned n_descs;   /* fetched ahead */
 	unsigned n_used;    /* slots that hold frames */
 	unsigned n_returns; /* chains that wait to be returned */
@@ -95,6 +97,8 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	if (g.len < want)
 		return DROP_GUEST_BUFFER_SMALL;
 	frame_out_gathered(vq, &g, f, n);
+	if (t->log)
+		virtq_log_gather(vq, t->log, &g);
 	t->n_returns += n;
 	t->n_used = k;
 	return DROP_NONE;
@@ -143,7 +147,9 @@ static __attribute__((noinline)) enum drop_reason tx_other(
 		return_all(t);
 	if (!fetch(t, t->n_used, &d))
 		return DROP_GUEST_RING_FULL;
-	return tx_apart(t, f, &d) ? DROP_NONE : tx_slow(t, f);
+	if (!t->log && tx_apart(t, f, &d))
+		return DROP_NONE;
+	return tx_slow(t, f);
 }
 
 /* One descriptor that was fetched ahead and is large enough.  No more chains
@@ -169,9 +175,12 @@ static inline bool tx_plain(struct tx *t, const struct frame *f)
 static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 {
 	t->vq = vq;
+	t->log = virtq_log(vq);
 	t->refused = (uint8_t) ~(vq->port->accepts | OFFLOAD_VALID);
 	t->n_used = t->n_returns = 0;
 	t->end = vq->size;
+	if (__builtin_expect(t->log != NULL, 0))
+		n = 0; /* nobody takes the short way */
 	t->n_descs = packed_fetch_all(
 	    vq, vq->next_avail, t->entry, n < vq->size ? n : vq->size, true);
 }

@@ -6,6 +6,7 @@
  * killed.
  */
 #include "ports/vhost/split.h"
+#include "ports/vhost/virtq_log.h"
 
 /* Whether the guest wants to hear of used->idx going from @old to @new. */
 static bool call_is_wanted(const struct virtq *vq, uint16_t old, uint16_t new)
@@ -17,13 +18,23 @@ static bool call_is_wanted(const struct virtq *vq, uint16_t old, uint16_t new)
 	return !(shared_load(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
+/* In order, not all of the @n elements need have been written. */
+static __attribute__((noinline)) void log_slow(
+    const struct virtq *vq, const struct virtq_log *l, unsigned n)
+{
+	virtq_log_elements(vq, l, (vq->next_used - n) & (vq->size - 1), n);
+}
+
 void split_publish(struct virtq *vq, unsigned n, struct port_worker *w)
 {
+	const struct virtq_log *l = virtq_log(vq);
 	uint16_t old = vq->signalled;
 
 	vq->next_used = (uint16_t)(vq->next_used + n);
 	shared_store_release(&vq->used->idx, vq->next_used); /* (B) */
 	vq->signalled = vq->next_used;
+	if (__builtin_expect(l != NULL, 0))
+		log_slow(vq, l, n);
 	if (vq->call_fd < 0 || !call_is_wanted(vq, old, vq->signalled))
 		return;
 	if (!virtq_call(vq, w))
@@ -36,19 +47,34 @@ static uint16_t *avail_event(const struct virtq *vq)
 	return (uint16_t *)&vq->used->ring[vq->size];
 }
 
+static uint64_t offset_of(const struct virtq *vq, const void *field)
+{
+	return (uintptr_t)field - (uintptr_t)vq->used;
+}
+
+static void set_flags(struct virtq *vq, uint16_t flags)
+{
+	uint16_t *field = &vq->used->flags;
+
+	shared_store(field, flags);
+	virtq_log_used(vq, offset_of(vq, field), sizeof(*field));
+}
+
 /* With event_idx the index stays where it was: behind, and thus silent. */
 void split_kicks_off(struct virtq *vq)
 {
 	if (!vq->event_idx)
-		shared_store(&vq->used->flags, VRING_USED_F_NO_NOTIFY);
+		set_flags(vq, VRING_USED_F_NO_NOTIFY);
 }
 
 void split_kicks_on(struct virtq *vq)
 {
-	if (vq->event_idx)
-		shared_store(avail_event(vq), vq->next_avail);
-	else
-		shared_store(&vq->used->flags, 0);
+	if (!vq->event_idx) {
+		set_flags(vq, 0);
+		return;
+	}
+	shared_store(avail_event(vq), vq->next_avail);
+	virtq_log_used(vq, offset_of(vq, avail_event(vq)), sizeof(uint16_t));
 }
 
 bool split_is_empty(const struct virtq *vq)
@@ -58,5 +84,5 @@ bool split_is_empty(const struct virtq *vq)
 
 void split_start(struct virtq *vq)
 {
-	shared_store(&vq->used->flags, 0);
+	set_flags(vq, 0);
 }

@@ -12,9 +12,11 @@
 #include "ports/peer/tally.h"
 #include "ports/vhost/frame_out.h"
 #include "ports/vhost/split.h"
+#include "ports/vhost/virtq_log.h"
 
 struct tx {
 	struct virtq *vq;
+	const struct virtq_log *log;
 	unsigned n_entries; /* fetched ahead */
 	unsigned n_avail;   /* chains known to be available */
 	unsigned n_used;    /* chains that hold frames */
@@ -92,6 +94,8 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	if (g.len < want)
 		return DROP_GUEST_BUFFER_SMALL;
 	frame_out_gathered(vq, &g, f, n);
+	if (t->log)
+		virtq_log_gather(vq, t->log, &g);
 	for (unsigned i = 0; i < n; i++)
 		split_use(vq, t->n_used + i, head[i], len[i]);
 	t->n_used += n;
@@ -132,7 +136,7 @@ static __attribute__((noinline)) enum drop_reason tx_other(
 		return DROP_NO_OFFLOAD;
 	if (t->n_used == t->n_avail && !find_more(t, t->n_used))
 		return why_none(t);
-	if (tx_apart(t, f, entry_at(t, t->n_used, &spare)))
+	if (!t->log && tx_apart(t, f, entry_at(t, t->n_used, &spare)))
 		return DROP_NONE;
 	return tx_slow(t, f);
 }
@@ -161,6 +165,7 @@ static inline bool tx_plain(struct tx *t, const struct frame *f)
 static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 {
 	t->vq = vq;
+	t->log = virtq_log(vq);
 	t->refused = (uint8_t) ~(vq->port->accepts | OFFLOAD_VALID);
 	t->n_used = 0;
 	t->looked_again = false;
@@ -168,6 +173,8 @@ static void tx_begin(struct tx *t, struct virtq *vq, unsigned n)
 	t->n_entries = t->n_avail < n ? t->n_avail : n;
 	if (t->n_entries > BATCH_MAX)
 		t->n_entries = BATCH_MAX;
+	if (__builtin_expect(t->log != NULL, 0))
+		t->n_entries = 0; /* nobody takes the short way */
 	split_fetch_all(t->entry, vq, t->n_entries, true);
 }
 

@@ -66,6 +66,8 @@ struct virtq_return {
 	uint16_t id, n_slots;
 };
 
+struct virtq_log;
+
 struct virtq {
 	/* Written by control while the queue is not live. */
 	const struct vhost_memory *mem;
@@ -87,6 +89,9 @@ struct virtq {
 	uint8_t hdr_len;      /* virtio-net header: 10 or 12 bytes */
 	bool packed, mergeable, indirect, event_idx, in_order;
 	uint8_t allowed; /* enum offload_bit that the guest negotiated */
+
+	/* Also while the queue is live: atomic, NULL: see virtq_log.h. */
+	const struct virtq_log *log;
 
 	/* Written by the worker that serves it, first by virtq_start().  Places
 	 * in the ring: indices that count for ever, or in a packed ring the
