@@ -48,6 +48,7 @@ enum vhost_feature {
 	VHOST_NET_F_CTRL_RX = 18,
 	VHOST_NET_F_GUEST_ANNOUNCE = 21,
 	VHOST_NET_F_MQ = 22,
+	VHOST_F_LOG_ALL = 26, /* the protocol's, not the guest's */
 	VHOST_F_ANY_LAYOUT = 27,
 	VHOST_F_INDIRECT_DESC = 28,
 	VHOST_F_EVENT_IDX = 29,

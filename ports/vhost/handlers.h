@@ -28,8 +28,12 @@ VHOST_HANDLER(get_status);
 VHOST_HANDLER(set_status);
 VHOST_HANDLER(reset_device);
 VHOST_HANDLER(net_set_mtu);
-VHOST_HANDLER(send_rarp);
 VHOST_HANDLER(iotlb_msg);
+
+/* handlers_migrate.c */
+VHOST_HANDLER(set_log_base);
+VHOST_HANDLER(send_rarp);
+VHOST_HANDLER(postcopy);
 
 /* handlers_memory.c */
 VHOST_HANDLER(set_mem_table);

@@ -12,20 +12,12 @@
 
 #include "ports/vhost/features.h"
 #include "ports/vhost/handlers.h"
+#include "ports/vhost/ring_log.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
 #include "switch/base/eth.h"
 
 #define BIT(n) (UINT64_C(1) << (n))
-
-enum {
-	RARP_TYPE = 0x8035,
-	RARP_LEN = 60,
-	RARP_HTYPE_ETHERNET = 1,
-	RARP_PTYPE_IP = 0x0800,
-	RARP_REVERSE_REQUEST = 3,
-	IP_ADDR_LEN = 4,
-};
 
 /* The default says nothing that a guest would not assume by itself. */
 static bool mtu_is_given(const struct vhost_port *p)
@@ -40,7 +32,7 @@ static uint64_t offered(const struct vhost_port *p)
 	       BIT(VHOST_F_RING_PACKED) | BIT(VHOST_F_IN_ORDER) |
 	       BIT(VHOST_NET_F_MRG_RXBUF) | BIT(VHOST_NET_F_STATUS) |
 	       BIT(VHOST_NET_F_CTRL_VQ) | BIT(VHOST_NET_F_CTRL_RX) |
-	       BIT(VHOST_NET_F_GUEST_ANNOUNCE) |
+	       BIT(VHOST_NET_F_GUEST_ANNOUNCE) | BIT(VHOST_F_LOG_ALL) |
 	       BIT(VHOST_F_PROTOCOL_FEATURES) |
 	       (p->offload ? vhost_offload_features() : 0) |
 	       (p->n_queues > 1 ? BIT(VHOST_NET_F_MQ) : 0) |
@@ -49,9 +41,9 @@ static uint64_t offered(const struct vhost_port *p)
 
 static uint64_t protocol_offered(void)
 {
-	return BIT(VHOST_PROTOCOL_MQ) | BIT(VHOST_PROTOCOL_RARP) |
-	       BIT(VHOST_PROTOCOL_REPLY_ACK) | BIT(VHOST_PROTOCOL_MTU) |
-	       BIT(VHOST_PROTOCOL_RESET_DEVICE) |
+	return BIT(VHOST_PROTOCOL_MQ) | BIT(VHOST_PROTOCOL_LOG_SHMFD) |
+	       BIT(VHOST_PROTOCOL_RARP) | BIT(VHOST_PROTOCOL_REPLY_ACK) |
+	       BIT(VHOST_PROTOCOL_MTU) | BIT(VHOST_PROTOCOL_RESET_DEVICE) |
 	       BIT(VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS) |
 	       BIT(VHOST_PROTOCOL_STATUS);
 }
@@ -99,7 +91,7 @@ static void change_format(struct vhost_port *p)
 
 /* QEMU repeats the features for each pair of queues, when the first pair runs
  * already; what a running ring looks like, and what may lie in it, cannot
- * change. */
+ * change, but whether its writes are logged can. */
 enum vhost_outcome vhost_handle_set_features(
     struct vhost_port *p, struct vhost_message *m)
 {
@@ -111,6 +103,8 @@ enum vhost_outcome vhost_handle_set_features(
 		    wanted & ~offered(p));
 	if (p->has_features && wanted == p->features)
 		return VHOST_DONE;
+	if (any_ring_runs(p) && (p->features ^ wanted) == BIT(VHOST_F_LOG_ALL))
+		return vhost_log_switch(p, wanted);
 	if (any_ring_runs(p))
 		return vhost_close(
 		    p, "features", "features change while a ring runs");
@@ -172,7 +166,9 @@ enum vhost_outcome vhost_handle_reset_device(
 }
 
 /* A status of 0 is the driver's reset (virtio 1.2, 2.1); the rings stop, but
- * whether they are enabled is the front end's and stays. */
+ * whether they are enabled is the front end's and stays.  QEMU 7.2 also says
+ * it of a machine that is merely stopped, and then asks where the rings were:
+ * if the machine is on its way to another host, a wrong answer ends it. */
 enum vhost_outcome vhost_handle_set_status(
     struct vhost_port *p, struct vhost_message *m)
 {
@@ -183,8 +179,12 @@ enum vhost_outcome vhost_handle_set_status(
 	if (p->status)
 		return VHOST_DONE;
 	vhost_rings_pause(p, 0, vhost_port_n_rings(p));
-	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++) {
+		uint16_t base = p->ring[i].base;
+
 		vhost_ring_forget(&p->ring[i], true);
+		p->ring[i].base = base;
+	}
 	return vhost_rings_resume(p);
 }
 
@@ -199,38 +199,6 @@ enum vhost_outcome vhost_handle_net_set_mtu(
 		    "MTU %" PRIu64 " is not between %d and %u", mtu,
 		    ETH_MTU_MIN, p->port.mtu);
 	p->guest_mtu = (uint16_t)mtu;
-	return VHOST_DONE;
-}
-
-/* RFC 903: who am I?  Asked only so that bridges on the way learn @mac. */
-static void build_rarp(uint8_t frame[RARP_LEN], uint64_t mac)
-{
-	uint8_t *p = frame + ETH_HDR_LEN;
-
-	memset(frame, 0, RARP_LEN);
-	eth_mac_put(frame, ETH_MAC_BROADCAST);
-	eth_mac_put(frame + ETH_ADDR_LEN, mac);
-	eth_put_be16(frame + 2 * ETH_ADDR_LEN, RARP_TYPE);
-	eth_put_be16(p, RARP_HTYPE_ETHERNET);
-	eth_put_be16(p + 2, RARP_PTYPE_IP);
-	p[4] = ETH_ADDR_LEN;
-	p[5] = IP_ADDR_LEN;
-	eth_put_be16(p + 6, RARP_REVERSE_REQUEST);
-	eth_mac_put(p + 8, mac);
-	eth_mac_put(p + 8 + ETH_ADDR_LEN + IP_ADDR_LEN, mac);
-}
-
-enum vhost_outcome vhost_handle_send_rarp(
-    struct vhost_port *p, struct vhost_message *m)
-{
-	uint64_t mac = eth_mac(m->payload.bytes);
-	uint8_t frame[RARP_LEN];
-
-	if (!mac || eth_mac_is_group(mac))
-		return vhost_refuse(p,
-		    "RARP for %012" PRIx64 ", which is nobody's address", mac);
-	build_rarp(frame, mac);
-	p->port.env->announce(&p->port, frame, sizeof(frame));
 	return VHOST_DONE;
 }
 

@@ -9,6 +9,7 @@
 
 #include "ports/vhost/features.h"
 #include "ports/vhost/handlers.h"
+#include "ports/vhost/ring_log.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
 
@@ -64,7 +65,12 @@ enum vhost_outcome vhost_handle_set_vring_addr(
 
 	if (!ring)
 		return o;
+	if (ring->running && ring->desc_user == a->desc &&
+	    ring->avail_user == a->avail && ring->used_user == a->used)
+		return vhost_ring_log_set(p, ring, a);
 	vhost_rings_pause(p, a->index, 1);
+	ring->log_ring = a->flags & VHOST_VRING_LOG;
+	ring->log_guest = a->log;
 	ring->desc_user = a->desc;
 	ring->avail_user = a->avail;
 	ring->used_user = a->used;

@@ -17,6 +17,7 @@
 static_assert(sizeof(struct vhost_header) == 12, "wire format");
 static_assert(sizeof(struct vhost_vring_state) == 8, "wire format");
 static_assert(sizeof(struct vhost_vring_addr) == 40, "wire format");
+static_assert(sizeof(struct vhost_log_msg) == 16, "wire format");
 static_assert(sizeof(struct vhost_region_msg) == 32, "wire format");
 static_assert(offsetof(struct vhost_mem_table, region) == 8, "wire format");
 static_assert(sizeof(struct vhost_mem_region) == 40, "wire format");
@@ -34,6 +35,7 @@ struct rule {
 #define U64	    EXACT(uint64_t)
 #define STATE	    EXACT(struct vhost_vring_state)
 #define ADDR	    EXACT(struct vhost_vring_addr)
+#define LOG	    EXACT(struct vhost_log_msg)
 #define REGION	    EXACT(struct vhost_mem_region)
 #define TABLE                                                                  \
 	offsetof(struct vhost_mem_table, region), sizeof(struct vhost_mem_table)
@@ -48,6 +50,7 @@ static const struct rule rules[] = {
     RULE(SET_OWNER, nothing, NONE, 0, 0),
     RULE(RESET_OWNER, nothing, NONE, 0, 0),
     RULE(SET_MEM_TABLE, set_mem_table, TABLE, 1, VHOST_TABLE_MAX),
+    RULE(SET_LOG_BASE, set_log_base, LOG, 1, 1),
     RULE(SET_VRING_NUM, set_vring_num, STATE, 0, 0),
     RULE(SET_VRING_ADDR, set_vring_addr, ADDR, 0, 0),
     RULE(SET_VRING_BASE, set_vring_base, STATE, 0, 0),
@@ -62,6 +65,9 @@ static const struct rule rules[] = {
     RULE(SEND_RARP, send_rarp, U64, 0, 0),
     RULE(NET_SET_MTU, net_set_mtu, U64, 0, 0),
     RULE(IOTLB_MSG, iotlb_msg, ANY, 0, 0),
+    RULE(POSTCOPY_ADVISE, postcopy, ANY, 0, 0),
+    RULE(POSTCOPY_LISTEN, postcopy, ANY, 0, 0),
+    RULE(POSTCOPY_END, postcopy, ANY, 0, 0),
     RULE(RESET_DEVICE, reset_device, NONE, 0, 0),
     RULE(GET_MAX_MEM_SLOTS, get_max_mem_slots, NONE, 0, 0),
     RULE(ADD_MEM_REG, add_mem_reg, REGION, 1, 1),

@@ -35,6 +35,7 @@ enum vhost_request {
 	VHOST_USER_SET_OWNER = 3,
 	VHOST_USER_RESET_OWNER = 4,
 	VHOST_USER_SET_MEM_TABLE = 5,
+	VHOST_USER_SET_LOG_BASE = 6,
 	VHOST_USER_SET_VRING_NUM = 8,
 	VHOST_USER_SET_VRING_ADDR = 9,
 	VHOST_USER_SET_VRING_BASE = 10,
@@ -49,6 +50,9 @@ enum vhost_request {
 	VHOST_USER_SEND_RARP = 19,
 	VHOST_USER_NET_SET_MTU = 20,
 	VHOST_USER_IOTLB_MSG = 22,
+	VHOST_USER_POSTCOPY_ADVISE = 28,
+	VHOST_USER_POSTCOPY_LISTEN = 29,
+	VHOST_USER_POSTCOPY_END = 30,
 	VHOST_USER_RESET_DEVICE = 34,
 	VHOST_USER_GET_MAX_MEM_SLOTS = 36,
 	VHOST_USER_ADD_MEM_REG = 37,
@@ -61,6 +65,7 @@ enum vhost_request {
 /* vhost-user, "Protocol features". */
 enum vhost_protocol_feature {
 	VHOST_PROTOCOL_MQ = 0,
+	VHOST_PROTOCOL_LOG_SHMFD = 1,
 	VHOST_PROTOCOL_RARP = 2,
 	VHOST_PROTOCOL_REPLY_ACK = 3,
 	VHOST_PROTOCOL_MTU = 4,
@@ -76,8 +81,9 @@ enum {
 	VHOST_FLAG_NEED_REPLY = 1 << 3,
 	VHOST_NO_FD = 1 << 8, /* in the u64 of SET_VRING_KICK, CALL, ERR */
 	VHOST_INDEX_MAX = 0xff,
-	VHOST_TABLE_MAX = 8, /* regions of one SET_MEM_TABLE */
-	VHOST_FDS_MAX = 8,   /* descriptors of one message */
+	VHOST_VRING_LOG = 1 << 0, /* in the flags of a vring address */
+	VHOST_TABLE_MAX = 8,	  /* regions of one SET_MEM_TABLE */
+	VHOST_FDS_MAX = 8,	  /* descriptors of one message */
 };
 
 struct vhost_header {
@@ -93,6 +99,11 @@ struct vhost_vring_state {
 struct vhost_vring_addr {
 	uint32_t index, flags;
 	uint64_t desc, used, avail, log; /* in this order on the wire */
+};
+
+/* "Log description" */
+struct vhost_log_msg {
+	uint64_t mmap_size, mmap_offset;
 };
 
 /* "Memory regions description" */
@@ -113,6 +124,7 @@ struct vhost_message {
 		uint64_t u64;
 		struct vhost_vring_state state;
 		struct vhost_vring_addr addr;
+		struct vhost_log_msg log;
 		struct vhost_mem_table table;
 		struct vhost_mem_region region;
 		uint8_t bytes[sizeof(struct vhost_mem_table)];

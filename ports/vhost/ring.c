@@ -12,6 +12,7 @@
 #include "ports/vhost/access.h"
 #include "ports/vhost/features.h"
 #include "ports/vhost/packed.h"
+#include "ports/vhost/ring_log.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
 
@@ -114,20 +115,30 @@ struct part {
 	void *host;
 };
 
+uint64_t vhost_ring_used_size(
+    const struct vhost_port *p, const struct vhost_ring *ring)
+{
+	if (vhost_port_has(p, VHOST_F_RING_PACKED))
+		return 4;
+	return 4 + UINT64_C(8) * ring->num +
+	       (vhost_port_has(p, VHOST_F_EVENT_IDX) ? 2 : 0);
+}
+
 static void describe(const struct vhost_port *p, const struct vhost_ring *ring,
     struct part part[3])
 {
 	uint64_t n = ring->num;
 	uint64_t event = vhost_port_has(p, VHOST_F_EVENT_IDX) ? 2 : 0;
+	bool packed = vhost_port_has(p, VHOST_F_RING_PACKED);
 
 	part[0] = (struct part){ring->desc_user, 16 * n, 16, NULL};
-	if (vhost_port_has(p, VHOST_F_RING_PACKED)) {
+	if (packed)
 		part[1] = (struct part){ring->avail_user, 4, 4, NULL};
-		part[2] = (struct part){ring->used_user, 4, 4, NULL};
-		return;
-	}
-	part[1] = (struct part){ring->avail_user, 4 + 2 * n + event, 2, NULL};
-	part[2] = (struct part){ring->used_user, 4 + 8 * n + event, 4, NULL};
+	else
+		part[1] =
+		    (struct part){ring->avail_user, 4 + 2 * n + event, 2, NULL};
+	part[2] = (struct part){
+	    ring->used_user, vhost_ring_used_size(p, ring), 4, NULL};
 }
 
 static bool is_enabled(
@@ -143,8 +154,9 @@ static bool can_run(
 {
 	const struct vhost_ring *ring = &p->ring[i];
 
-	if (!p->has_features || !p->mem || !ring->num || !ring->has_addr ||
-	    !ring->has_kick || !(i & 1 || is_enabled(p, ring)))
+	if (!p->has_features || !p->mem || vhost_log_is_awaited(p) ||
+	    !ring->num || !ring->has_addr || !ring->has_kick ||
+	    !(i & 1 || is_enabled(p, ring)))
 		return false;
 	for (unsigned k = 0; k < 3; k++)
 		if (!vhost_memory_at_user(p->mem, part[k].user, 1))
@@ -176,6 +188,7 @@ static enum vhost_outcome examine(
 {
 	const struct vhost_ring *ring = &p->ring[i];
 	bool packed = vhost_port_has(p, VHOST_F_RING_PACKED);
+	struct err e;
 
 	if (!packed && ring->num & (ring->num - 1))
 		return vhost_break(p, "ring_size",
@@ -189,6 +202,8 @@ static enum vhost_outcome examine(
 		    "ring %u does not lie whole, aligned and by itself in one "
 		    "memory region",
 		    i);
+	if (vhost_ring_log_check(p, ring, &e))
+		return vhost_break(p, "log_size", "%s", e.message);
 	return VHOST_DONE;
 }
 
@@ -232,6 +247,7 @@ static void start(struct vhost_port *p, unsigned i, const struct part part[3])
 	vq->allowed = vhost_offloads_sent(p->features);
 	vq->hdr_len = modern || vq->mergeable ? VIRTIO_NET_HDR_LEN
 					      : VIRTIO_NET_HDR_LEN_LEGACY;
+	vhost_ring_log_start(p, ring);
 	virtq_start(vq, first_place(ring));
 	ring->discard = !is_enabled(p, ring);
 	ring->running = true;
@@ -291,6 +307,7 @@ enum vhost_outcome vhost_rings_resume(struct vhost_port *p)
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
 		if (started[i])
 			notify(&p->ring[i]);
+	vhost_announce(p);
 	return VHOST_DONE;
 }
 

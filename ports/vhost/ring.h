@@ -23,7 +23,7 @@
 #define PORTS_VHOST_RING_H
 
 #include "ports/vhost/message.h"
-#include "ports/vhost/virtq.h"
+#include "ports/vhost/virtq_log.h"
 
 struct vhost_port;
 
@@ -39,6 +39,10 @@ struct vhost_ring {
 	/* Of a packed ring: slots, driver's and device's event structures. */
 	uint64_t desc_user, avail_user, used_user;
 	int err_fd;
+	/* Of its writes (ring_log.h). */
+	bool log_ring;	    /* of those to the ring, too ... */
+	uint64_t log_guest; /* ... as if its used part began here */
+	struct virtq_log log[2];
 } __attribute__((aligned(128))); /* two workers never share a line */
 
 /* @n stopped rings without anything known; NULL: no memory. */
@@ -63,6 +67,11 @@ void vhost_ring_forget(struct vhost_ring *ring, bool keep_call);
 
 /* Makes @fd (-1: none) the ring's in place of *slot, which is closed. */
 void vhost_ring_set_fd(int *slot, int fd);
+
+/* Bytes of the part that the device alone writes: used ring or event structure
+ * (virtio 1.2, 2.7 and 2.8). */
+uint64_t vhost_ring_used_size(
+    const struct vhost_port *p, const struct vhost_ring *ring);
 
 /* Tells the front end that its rings are broken, where it asked to be told. */
 void vhost_rings_signal_error(struct vhost_port *p);

@@ -77,6 +77,9 @@ void vhost_session_fini(struct vhost_port *p)
 		vhost_ring_forget(&p->ring[i], false);
 		p->ring[i].enabled = p->ring[i].running = false;
 	}
+	dirty_log_free(p->log);
+	p->log = NULL;
+	p->rarp = 0;
 	vhost_memory_free(p->mem, NULL);
 	p->mem = NULL;
 	p->features = p->protocol_features = 0;
@@ -206,6 +209,9 @@ void vhost_session_attend(struct vhost_port *p)
 	if (p->mem && guard_is_broken(&p->mem->guard))
 		outcome = vhost_break(p, virtq_fault_name(VIRTQ_MEM_SHRUNK),
 		    "guest memory is gone from under its mapping");
+	else if (p->log && guard_is_broken(&p->log->guard))
+		outcome = vhost_break(p, "log_shrunk",
+		    "the log of dirty pages is gone from under its mapping");
 	if (outcome == VHOST_BROKEN)
 		break_session(p);
 }

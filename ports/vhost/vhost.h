@@ -6,9 +6,10 @@
  *	message.c     the table of requests and their rules
  *	handlers_*.c  what each request does
  *	session.c     a peer: arrives, is answered, leaves, is thrown out
+ *	ring_log.c    which pages were written to, for a migration
  *	ring.c        when a ring runs; the only place that makes queues live
  *	memory.c      guest memory: mapped, translated
- *	virtq.c split*.c packed*.c  the rings themselves, on the workers
+ *	virtq*.c split*.c packed*.c  the rings themselves, on the workers
  *	frame_in.c frame_out.h buffer.c  frames out of, into buffers
  *
  * Ring 2i is the guest's receiveq i, our transmit queue i; ring 2i+1 is its
@@ -42,6 +43,8 @@ struct vhost_port {
 	uint8_t status;		  /* of the virtio device */
 	uint16_t guest_mtu;	  /* NET_SET_MTU, 0: none */
 	struct vhost_memory *mem; /* NULL: none yet */
+	struct dirty_log *log;	  /* of its pages; NULL: none yet */
+	uint64_t rarp;		  /* to be announced, 0: nothing */
 
 	bool offload;		 /* the features are offered */
 	unsigned n_queues;	 /* pairs */

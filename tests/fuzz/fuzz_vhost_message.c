@@ -209,6 +209,8 @@ static void send_right(
 static void run_a_ring(void)
 {
 	const uint64_t features = 0, kick = 1;
+	const uint64_t protocol = UINT64_C(1) << VHOST_PROTOCOL_LOG_SHMFD;
+	const struct vhost_log_msg log = {FILE_SIZE / DIRTY_LOG_PAGE / 8, 0};
 	const struct vhost_mem_table table = {
 	    .n = 1, .region = {{0, FILE_SIZE, FILE_SIZE, 0}}};
 	const struct vhost_vring_state num = {1, 256};
@@ -218,6 +220,8 @@ static void run_a_ring(void)
 	    .used = FILE_SIZE + 0x4000};
 
 	send_right(VHOST_USER_SET_FEATURES, &features, 8, N_FDS);
+	send_right(VHOST_USER_SET_PROTOCOL_FEATURES, &protocol, 8, N_FDS);
+	send_right(VHOST_USER_SET_LOG_BASE, &log, sizeof(log), 1);
 	send_right(VHOST_USER_SET_MEM_TABLE, &table, 40, 0);
 	send_right(VHOST_USER_SET_VRING_NUM, &num, sizeof(num), N_FDS);
 	send_right(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), N_FDS);

@@ -60,8 +60,8 @@ enum {
 	    NETDEV_BIT(NETDEV_F_GUEST_USO4) | NETDEV_BIT(NETDEV_F_GUEST_USO6))
 
 #define NETDEV_PROTOCOL                                                        \
-	(NETDEV_BIT(VU_PROTOCOL_MQ) | NETDEV_BIT(VU_PROTOCOL_RARP) |           \
-	    NETDEV_BIT(VU_PROTOCOL_REPLY_ACK) |                                \
+	(NETDEV_BIT(VU_PROTOCOL_MQ) | NETDEV_BIT(VU_PROTOCOL_LOG_SHMFD) |      \
+	    NETDEV_BIT(VU_PROTOCOL_RARP) | NETDEV_BIT(VU_PROTOCOL_REPLY_ACK) | \
 	    NETDEV_BIT(VU_PROTOCOL_NET_MTU) |                                  \
 	    NETDEV_BIT(VU_PROTOCOL_RESET_DEVICE) |                             \
 	    NETDEV_BIT(VU_PROTOCOL_CONFIGURE_MEM_SLOTS) |                      \

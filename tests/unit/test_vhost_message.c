@@ -26,7 +26,9 @@ Test(vhost_message, offers_few_features)
 	cr_expect_not(f & (BIT(10) | BIT(14)), "UFO is not offered");
 	cr_expect_not(f & BIT(6), "nor whatever segmentation there may be");
 	cr_expect_not(f & BIT(2), "nor the control of offloads");
-	cr_expect_not(f & BIT(26), "logging is not offered");
+	cr_expect(f & BIT(VHOST_F_LOG_ALL));
+	cr_expect(pf & BIT(VHOST_PROTOCOL_LOG_SHMFD));
+	cr_expect_not(pf & BIT(8), "post-copy is not offered");
 	cr_expect(pf & BIT(VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS));
 	cr_expect_eq(ask(VHOST_USER_GET_QUEUE_NUM), QUEUES);
 	cr_expect_eq(ask(VHOST_USER_GET_MAX_MEM_SLOTS), VHOST_REGIONS_MAX);
@@ -176,7 +178,7 @@ Test(vhost_message, call_descriptor_may_change_under_way)
 
 Test(vhost_message, case_01_to_04_sizes_and_unknown_requests)
 {
-	static const uint32_t unknown[] = {0, 6, 41, 9999, 1u << 31, ~0u};
+	static const uint32_t unknown[] = {0, 7, 41, 9999, 1u << 31, ~0u};
 	struct vhost_header huge = {VHOST_USER_SET_MEM_TABLE, 1, ~0u};
 	uint64_t zero = 0;
 	int fd[8];
@@ -272,7 +274,7 @@ Test(vhost_message, case_19_features)
 	expect_closed("features");
 	tell_u64(VHOST_USER_SET_FEATURES, BIT(40));
 	expect_closed("features");
-	tell_u64(VHOST_USER_SET_PROTOCOL_FEATURES, BIT(1));
+	tell_u64(VHOST_USER_SET_PROTOCOL_FEATURES, BIT(8));
 	expect_closed("features");
 	run_rings(2);
 	cr_expect_eq(tell_u64(VHOST_USER_SET_FEATURES, MODERN), 0, "the same");
@@ -640,23 +642,6 @@ Test(vhost_message, case_27_memory_cut_off_breaks_the_port)
 	vhost_port_ops.attend(&p->port);
 	cr_expect_eq(p->port.state, PORT_BROKEN);
 	cr_expect_str_eq(p->port.reason, "mem_shrunk");
-}
-
-Test(vhost_message, rarp_is_announced)
-{
-	static const uint8_t mac[8] = {0x52, 0x54, 0, 1, 2, 3, 0, 0};
-	uint64_t v;
-
-	memcpy(&v, mac, 8);
-	cr_expect_eq(tell_u64(VHOST_USER_SEND_RARP, v), 0);
-	cr_expect_eq(told.announced_len, 60);
-	cr_expect_arr_eq(told.announced, "\xff\xff\xff\xff\xff\xff", 6);
-	cr_expect_arr_eq(told.announced + 6, mac, 6);
-	cr_expect_arr_eq(told.announced + 12,
-	    "\x80\x35\x00\x01\x08\x00\x06\x04\x00\x03", 10);
-	cr_expect_arr_eq(told.announced + 22, mac, 6);
-	cr_expect_arr_eq(told.announced + 32, mac, 6);
-	cr_expect_eq(tell_u64(VHOST_USER_SEND_RARP, 1), 1, "a group");
 }
 
 Test(vhost_message, mtu_is_checked)
