@@ -264,8 +264,8 @@ Test(hostile_log, case_181_every_page_written_is_in_the_log)
 	switch_log(true);
 	copy = copy_memory();
 	hostile_provoke(&h, PPS);
-	cr_assert(swd_await_counter(
-	    &h.swd, "evil", "tx_packets", sent_to_evil() + 100));
+	for (uint64_t n = sent_to_evil() + 100; sent_to_evil() < n;)
+		usleep(10000); /* the suite's timeout is the limit */
 	cr_assert_eq(netdev_stop(&h.vm, NULL), 0);
 	hostile_stop_provoking(&h);
 	cr_expect_gt(compare_memory(copy), 30);
