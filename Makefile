@@ -19,7 +19,8 @@ endif
 override CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -MMD -MP
 override CFLAGS	+= -std=gnu11 $(OPT) $(WARN) $(SANITIZE)
 override LDFLAGS += $(SANITIZE)
-LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lnuma -lbpf -lmnl -lpthread
+LDLIBS	:= -ljson-c -lsystemd -lurcu-qsbr -lnuma -lbpf -lmnl -lseccomp -lcap \
+	   -lpthread
 
 src	 = $(filter-out $(MAINS) %.bpf.c,$(wildcard $(1)))
 obj	 = $(patsubst %.c,$(BUILD)/%.o,$(1))

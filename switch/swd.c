@@ -21,6 +21,7 @@
 #include "switch/base/log.h"
 #include "switch/control/config.h"
 #include "switch/control/control.h"
+#include "switch/sandbox.h"
 #include "switch/switch.h"
 #include "switch/version.h"
 
@@ -130,11 +131,14 @@ static int prepare_rundir(const char *rundir, struct err *e)
 	return rc;
 }
 
-/* Every guest costs a handful of descriptors; take what we may have. */
-static void raise_fd_limit(void)
+/* Every guest costs a handful of descriptors; take what we may have.  And a
+ * card locks memory: more than an ordinary user may. */
+static void raise_limits(void)
 {
 	struct rlimit limit;
 
+	setrlimit(
+	    RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	if (getrlimit(RLIMIT_NOFILE, &limit))
 		return;
 	limit.rlim_cur = limit.rlim_max;
@@ -199,8 +203,10 @@ static int run(const struct options *o, struct err *e)
 	    .rundir = o->rundir, .cpus = o->cpus, .pool_size = o->pool_size};
 	sd_event *event = NULL;
 	struct sw *sw = NULL;
-	int rc = prepare_rundir(o->rundir, e);
+	int rc = sandbox_enter(e);
 
+	if (!rc)
+		rc = prepare_rundir(o->rundir, e);
 	if (!rc)
 		rc = guard_install(e);
 	if (!rc)
@@ -228,8 +234,12 @@ int main(int argc, char *argv[])
 		    socket_path, sizeof(socket_path), "%s/swd.sock", o.rundir);
 		o.socket = socket_path;
 	}
-	raise_fd_limit();
+	raise_limits();
 	rc = run(&o, &e);
+	if (rc == -EACCES && !e.hint[0] && !geteuid())
+		err_hint(&e,
+		    "root's swd has no right to files of others, either: "
+		    "start it as the user whose they are");
 	if (rc) {
 		log_err("%s", e.message);
 		if (e.hint[0])

@@ -221,6 +221,23 @@ static void stop_thread(struct worker *w)
 	pthread_join(w->thread, NULL);
 }
 
+static void nothing(struct worker *w, void *arg)
+{
+	(void)w;
+	(void)arg;
+}
+
+/* No frame before its thread is confined. */
+static int await_start(struct worker *w, struct err *e)
+{
+	worker_call(w, nothing, NULL);
+	return w->confined ? err_set(e, w->confined,
+				 "system calls of a worker cannot be "
+				 "restricted: %s",
+				 strerror(-w->confined))
+			   : 0;
+}
+
 static int start_thread(struct worker *w, struct err *e)
 {
 	char name[16];
@@ -231,7 +248,9 @@ static int start_thread(struct worker *w, struct err *e)
 		    e, -rc, "a thread for a worker: %s", strerror(rc));
 	snprintf(name, sizeof(name), "swd-worker-%u", w->id);
 	pthread_setname_np(w->thread, name);
-	rc = pin(w, e);
+	rc = await_start(w, e);
+	if (!rc)
+		rc = pin(w, e);
 	if (rc)
 		stop_thread(w);
 	return rc;

@@ -9,6 +9,7 @@
  */
 #include "switch/base/clock.h"
 #include "switch/base/quiesce.h"
+#include "switch/sandbox.h"
 #include "switch/worker_thread.h"
 
 /* How often a worker that has work looks whether armed queues have some. */
@@ -76,6 +77,7 @@ void *worker_main(void *worker)
 {
 	struct worker *w = worker;
 
+	w->confined = sandbox_enter_worker();
 	quiesce_join();
 	while (!w->stop) {
 		/* Between these two nothing of a snapshot is held. */

@@ -43,6 +43,7 @@ struct worker {
 	uint32_t now_s;
 	uint64_t generation; /* of snap */
 	uint64_t busy_cycles, shown_busy, shown_at;
+	int confined;	 /* what sandbox_enter_worker() said */
 	enum spin spin;	 /* resolved */
 	uint32_t asleep; /* atomic, for show */
 	bool owes_flush; /* transmit queues are at work */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "ports/link/ethtool.h"
+#include "switch/base/privilege.h"
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
@@ -32,7 +33,9 @@ static int command(const char *name, void *command)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	privilege_raise();
 	rc = ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
+	privilege_lower();
 	close(fd);
 	return rc;
 }

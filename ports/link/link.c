@@ -17,6 +17,7 @@
 #include "ports/link/request.h"
 #include "switch/base/eth.h"
 #include "switch/base/log.h"
+#include "switch/base/privilege.h"
 
 #include <linux/if.h>
 #include <linux/if_packet.h>
@@ -251,9 +252,11 @@ int link_promisc_open(unsigned ifindex, struct err *e)
 	const struct packet_mreq membership = {
 	    .mr_ifindex = (int)ifindex, .mr_type = PACKET_MR_PROMISC};
 	char name[IFNAMSIZ];
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int rc;
+	int fd, rc;
 
+	privilege_raise();
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	privilege_lower();
 	if (fd >= 0 && !setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP,
 			   &membership, sizeof(membership)))
 		return fd;

@@ -12,6 +12,7 @@
 #include "ports/link/genl.h"
 #include "ports/link/monitor.h"
 #include "switch/base/log.h"
+#include "switch/base/privilege.h"
 
 #include <linux/ethtool_netlink.h>
 #include <linux/genetlink.h>
@@ -129,7 +130,9 @@ static int join(struct mnl_socket **s, sd_event_source **source,
 		return -errno;
 	fd = mnl_socket_get_fd(*s);
 	/* Less room, where this is refused, only means asking more often. */
+	privilege_raise();
 	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	privilege_lower();
 	if (mnl_socket_bind(*s, 0, MNL_SOCKET_AUTOPID) ||
 	    mnl_socket_setsockopt(
 		*s, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))

@@ -13,6 +13,7 @@
 #include <sys/time.h>
 
 #include "ports/link/request.h"
+#include "switch/base/privilege.h"
 
 enum { TIMEOUT_S = 2, TRIES = 5 };
 
@@ -186,6 +187,7 @@ int link_request_run(struct link_request *r, int bus, mnl_cb_t each, void *arg)
 	int rc = -EINTR;
 
 	r->words[0] = '\0';
+	privilege_raise(); /* the kernel asks who opened, and who sends */
 	for (unsigned i = 0; i < TRIES && rc == -EINTR; i++) {
 		struct mnl_socket *s = mnl_socket_open2(bus, SOCK_CLOEXEC);
 
@@ -193,6 +195,7 @@ int link_request_run(struct link_request *r, int bus, mnl_cb_t each, void *arg)
 		if (s)
 			mnl_socket_close(s);
 	}
+	privilege_lower();
 	if (rc && !r->words[0])
 		snprintf(r->words, sizeof(r->words), "%s", strerror(-rc));
 	return rc;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ports/link/link.h"
+#include "switch/base/privilege.h"
 
 enum { PATH_SIZE = 128, NUMBER_SIZE = 32 };
 
@@ -94,7 +95,9 @@ int link_knob_set(
 	int fd = open_file(name, knob, O_WRONLY), rc = fd;
 
 	if (fd >= 0) {
+		privilege_raise();
 		rc = write(fd, text, (size_t)n) == n ? 0 : -errno;
+		privilege_lower();
 		close(fd);
 	}
 	if (rc)

@@ -16,6 +16,7 @@
 
 #include "ports/peer/endpoint.h"
 #include "switch/base/log.h"
+#include "switch/base/privilege.h"
 
 enum { MODE_DEFAULT = 0660, MODE_MAX = 0777 };
 
@@ -69,7 +70,12 @@ static int set_group(
 	struct group *g = access->group[0] ? getgrnam(access->group) : NULL;
 	int rc;
 
-	if (!g || !lchown(path, (uid_t)-1, g->gr_gid))
+	if (!g)
+		return 0;
+	privilege_raise();
+	rc = lchown(path, (uid_t)-1, g->gr_gid);
+	privilege_lower();
+	if (!rc)
 		return 0;
 	if (access->group_wanted) {
 		rc = err_set(e, -errno, "giving %s to group %s: %m", path,

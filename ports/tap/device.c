@@ -16,6 +16,7 @@
 #include "ports/link/request.h"
 #include "ports/tap/device.h"
 #include "switch/base/offload.h"
+#include "switch/base/privilege.h"
 
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -174,7 +175,10 @@ static int open_queue(
 	if (fd < 0)
 		return no_dev_tun(errno, e);
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (!ioctl(fd, TUNSETIFF, &ifr))
+	privilege_raise();
+	rc = ioctl(fd, TUNSETIFF, &ifr);
+	privilege_lower();
+	if (!rc)
 		return fd;
 	rc = not_attached(name, is_new, n, errno, e);
 	close(fd);

@@ -20,6 +20,7 @@
 #include "ports/xdp/program.skel.h"
 #include "ports/xdp/umem.h"
 #include "switch/base/log.h"
+#include "switch/base/privilege.h"
 
 enum { HIGH_FD = 512 };
 
@@ -41,42 +42,28 @@ static int log_libbpf(
 	return 0;
 }
 
-/* The name of program @id; "" where we may not ask (CAP_SYS_ADMIN). */
-static void name_of(uint32_t id, char name[BPF_OBJ_NAME_LEN])
-{
-	struct bpf_prog_info info = {0};
-	uint32_t size = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
-
-	name[0] = '\0';
-	if (fd < 0)
-		return;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &size))
-		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
-	close(fd);
-}
-
+/* Its name the kernel tells to nobody without CAP_SYS_ADMIN. */
 static int occupied(const struct link *link, struct err *e)
 {
-	char name[BPF_OBJ_NAME_LEN];
 	uint32_t id = link->xdp_prog_id;
 
 	if (!id && bpf_xdp_query_id((int)link->ifindex, 0, &id))
 		id = 0;
-	name_of(id, name);
-	err_set(e, -EBUSY, "%s has an XDP program already, number %u%s%s",
-	    link->name, id, name[0] ? ", " : "", name);
+	err_set(e, -EBUSY, "%s has an XDP program already, number %u",
+	    link->name, id);
 	err_hint(e,
 	    "`ip link set dev %s xdp off` removes it, or whoever holds it "
-	    "(`bpftool link`)",
-	    link->name);
+	    "(`bpftool prog show id %u`, `bpftool link`)",
+	    link->name, id);
 	return -EBUSY;
 }
 
 static int load(struct program *p, struct err *e)
 {
 	libbpf_set_print(log_libbpf);
+	privilege_raise();
 	p->skeleton = program_bpf__open_and_load();
+	privilege_lower();
 	if (p->skeleton)
 		return 0;
 	if (errno != EPERM)
@@ -108,8 +95,10 @@ static int attach(
 	int program = bpf_program__fd(p->skeleton->progs.swd_to_socket);
 	int rc;
 
+	privilege_raise();
 	p->link_fd =
 	    bpf_link_create(program, (int)link->ifindex, BPF_XDP, &options);
+	privilege_lower();
 	if (p->link_fd >= 0) {
 		p->link_fd = move_up(p->link_fd);
 		return 0;
@@ -152,9 +141,12 @@ int program_open(struct program **program, const struct link *link,
 
 int program_serve(struct program *program, unsigned q, int fd, struct err *e)
 {
-	int map = bpf_map__fd(program->skeleton->maps.sockets);
+	int map = bpf_map__fd(program->skeleton->maps.sockets), rc;
 
-	if (!bpf_map_update_elem(map, &q, &fd, BPF_ANY))
+	privilege_raise(); /* kernels before 6.3 */
+	rc = bpf_map_update_elem(map, &q, &fd, BPF_ANY);
+	privilege_lower();
+	if (!rc)
 		return 0;
 	return err_set(
 	    e, -errno, "queue %u cannot be given to its socket: %m", q);

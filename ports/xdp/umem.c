@@ -11,6 +11,7 @@
 
 #include "ports/xdp/uapi.h"
 #include "ports/xdp/umem.h"
+#include "switch/base/privilege.h"
 
 enum {
 	HOLDERS_MAX = 4096, /* pairs of numbers: sockets, open and resting */
@@ -35,7 +36,12 @@ struct rest {
 static int try_to_register(int fd, const struct umem_reg *reg)
 {
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!setsockopt(fd, SOL_XDP, XDP_UMEM_REG, reg, sizeof(*reg)))
+		int rc;
+
+		privilege_raise();
+		rc = setsockopt(fd, SOL_XDP, XDP_UMEM_REG, reg, sizeof(*reg));
+		privilege_lower();
+		if (!rc)
 			return 0;
 		if (errno != ENOBUFS)
 			break;
@@ -90,9 +96,6 @@ int umem_prepare(struct umem_member *member, struct pool *pool, int *shared_fd,
 			return 0;
 		}
 	*shared_fd = -1;
-	/* Registering locks memory; more than an ordinary user may. */
-	setrlimit(
-	    RLIMIT_MEMLOCK, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
 	return register_memory(member, pool, e);
 }
 

@@ -11,6 +11,7 @@
 
 #include "ports/xdp/uapi.h"
 #include "ports/xdp/xsk.h"
+#include "switch/base/privilege.h"
 
 enum {
 	/* A queue is free some time after its last socket was closed. */
@@ -43,7 +44,9 @@ static bool completes_checksums(const struct xsk *x, const struct xsk_config *c)
 
 static int create(int *fd, struct err *e)
 {
+	privilege_raise();
 	*fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+	privilege_lower();
 	if (*fd >= 0)
 		return 0;
 	if (errno == EPERM) {
@@ -213,19 +216,23 @@ static int set_busy_poll(
 	const int on = 1, budget = BUSY_POLL_BUDGET, us = (int)c->busy_poll_us;
 	const int fds[] = {x->member.fd, x->tx_fd};
 
+	int rc = 0;
+
 	x->busy_poll = us > 0;
 	if (!us)
 		return 0;
-	for (unsigned i = 0; i < 2; i++)
+	privilege_raise();
+	for (unsigned i = 0; !rc && i < 2; i++)
 		if (setsockopt(fds[i], SOL_SOCKET, SO_PREFER_BUSY_POLL, &on,
 			sizeof(on)) ||
 		    setsockopt(
 			fds[i], SOL_SOCKET, SO_BUSY_POLL, &us, sizeof(us)) ||
 		    setsockopt(fds[i], SOL_SOCKET, SO_BUSY_POLL_BUDGET, &budget,
 			sizeof(budget)))
-			return err_set(
+			rc = err_set(
 			    e, -errno, "busy polling of %s: %m", c->link->name);
-	return 0;
+	privilege_lower();
+	return rc;
 }
 
 /* One system call for a whole batch; older kernels take several. */

@@ -102,7 +102,7 @@ for how in xdpdrv xdpgeneric; do
 	in_ns s ip link set dev pb $how object "$T/foreign.o" section xdp ||
 		die "no foreign program"
 	check "somebody's program ($how)" refused \
-		'pb has an XDP program already, number [1-9][0-9]*, foreign' \
+		'pb has an XDP program already, number [1-9][0-9]*' \
 		'ip link set dev pb xdp off' dev pb
 	in_ns s ip link set dev pb $how off
 done
