@@ -170,6 +170,8 @@ static void bench_move(struct fdb *fdb, uint32_t n_live)
 static void bench_new(uint32_t n_live)
 {
 	const struct fdb_port_rules rules = {.learning = true};
+	const struct fdb_filter learned = {
+	    .port = 1, .net = FDB_NET_ANY, .kinds = FDB_DYNAMIC};
 	struct fdb *fdb = fdb_open(n_live, NULL);
 	uint64_t key[BATCH];
 	uint8_t verdict[BATCH];
@@ -179,7 +181,7 @@ static void bench_new(uint32_t n_live)
 		uint64_t t;
 
 		if (done + BATCH > n_live) {
-			fdb_forget_port(fdb, 1);
+			fdb_flush(fdb, &learned);
 			done = 0;
 		}
 		for (unsigned i = 0; i < BATCH; i++)

@@ -284,6 +284,8 @@ static double flush_us(struct fdb *fdb)
 
 static void bench_walks(void)
 {
+	const struct fdb_filter of_port = {
+	    .port = 3, .net = FDB_NET_ANY, .kinds = FDB_STATIC | FDB_DYNAMIC};
 	struct fdb *fdb = fdb_open(N_WALKED, NULL);
 	double t;
 
@@ -298,7 +300,7 @@ static void bench_walks(void)
 	printf(", flush %.0f", flush_us(fdb));
 	fill(fdb, 0, N_WALKED, FDB_NONE);
 	t = now_us();
-	fdb_forget_port(fdb, 3);
+	fdb_flush(fdb, &of_port);
 	printf("; a port forgotten %.0f\n", now_us() - t);
 	fdb_close(fdb);
 }

@@ -204,17 +204,6 @@ uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter)
 	return n;
 }
 
-void fdb_forget_port(struct fdb *fdb, uint16_t port)
-{
-	const struct fdb_filter all = {
-	    .port = port,
-	    .net = FDB_NET_ANY,
-	    .kinds = FDB_DYNAMIC | FDB_STATIC,
-	};
-
-	fdb_flush(fdb, &all);
-}
-
 /* The slot as it was at one moment; false if it was free. */
 static bool read_slot(const struct bucket *b, unsigned i, struct slot *s)
 {

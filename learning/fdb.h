@@ -142,10 +142,6 @@ uint32_t fdb_flush_some(
 /* The same for the whole table, at once.  Control. */
 uint32_t fdb_flush(struct fdb *fdb, const struct fdb_filter *filter);
 
-/* Removes every entry of @port, whose number is about to be reused.  Control,
- * after the grace period in which workers ceased to learn from it. */
-void fdb_forget_port(struct fdb *fdb, uint16_t port);
-
 /* Stores up to @max entries from *cursor (0 at first) on in out[0..max) and
  * moves *cursor, to FDB_DUMP_END after the last bucket.  Control.  Returns how
  * many, which may be 0 before the end: a sparse table is walked in pieces. */

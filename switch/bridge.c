@@ -14,6 +14,7 @@
 #include "switch/base/log.h"
 #include "switch/bridge.h"
 #include "switch/control/events.h"
+#include "switch/forget.h"
 #include "switch/params.h"
 #include "switch/control/record.h"
 
@@ -159,6 +160,7 @@ int bridge_del(struct sw *sw, struct json_object *params, struct err *e)
 		return -EBUSY;
 	}
 	sw->bridge[bridge->index] = NULL;
+	forget_bridge(sw, bridge);
 	switch_publish_and_wait(sw);
 	events_emit(sw, "bridge", "del", name, NULL);
 	bridge_free(bridge);
@@ -167,6 +169,7 @@ int bridge_del(struct sw *sw, struct json_object *params, struct err *e)
 
 void bridge_free_all(struct sw *sw)
 {
+	forget_bridge(sw, NULL);
 	for (unsigned i = 0; i < SWITCH_BRIDGES_MAX; i++) {
 		bridge_free(sw->bridge[i]);
 		sw->bridge[i] = NULL;

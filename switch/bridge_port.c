@@ -14,6 +14,7 @@
 
 #include "switch/bridge.h"
 #include "switch/control/events.h"
+#include "switch/forget.h"
 #include "switch/params.h"
 #include "switch/worker.h"
 
@@ -261,7 +262,8 @@ int bridge_port_add(struct sw *sw, struct json_object *params, struct err *e)
 		return exists_already(bp, params, e);
 	if (!bridge)
 		return -ENOENT;
-	while (no < SWITCH_PORTS_MAX && sw->port[no])
+	while (
+	    no < SWITCH_PORTS_MAX && (sw->port[no] || forget_is_busy(sw, no)))
 		no++;
 	if (no == SWITCH_PORTS_MAX)
 		return err_set(
@@ -308,13 +310,8 @@ static void put_settings(struct sw *sw, struct bridge_port *bp,
 	bridge_port_update_mtu(bp);
 	bp->port->admin_up = set->admin_up;
 	switch_publish_and_wait(sw);
-	if (went_down || unlearn) {
-		struct fdb_filter learned = {.port = bp->port->no,
-		    .net = FDB_NET_ANY,
-		    .kinds = FDB_DYNAMIC};
-
-		fdb_flush(bp->bridge->fdb, &learned);
-	}
+	if (went_down || unlearn)
+		forget_port(sw, bp->bridge, bp->port->no, FDB_DYNAMIC);
 	if (bp->port->ops->reset)
 		bp->port->ops->reset(bp->port);
 }
@@ -391,7 +388,7 @@ int bridge_port_del(struct sw *sw, struct json_object *params, struct err *e)
 	switch_publish_and_wait(sw);
 	retire_port_counters(sw, bp);
 	put_counters(sw, no);
-	fdb_forget_port(bp->bridge->fdb, no);
+	forget_port(sw, bp->bridge, no, FDB_DYNAMIC | FDB_STATIC);
 	bridge_port_free(bp);
 	return 0;
 }

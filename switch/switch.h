@@ -13,6 +13,7 @@
  *	rebalance.c   ... and which should, from what the queues cost
  *	worker.c      threads: poll, arm, sleep
  *	spin.c        how long an empty queue is polled
+ *	forget.c      a port's addresses leave the table a few at a time
  *	forward.c     one batch: look up, sort by egress, send
  *	control/      the unix socket, methods, events, the configuration file
  *
@@ -44,6 +45,7 @@ struct bridge_port;
 struct worker;
 struct snapshot;
 struct events;
+struct forgetting;
 
 /* Who looks at what queues cost (rebalance.h). */
 enum balance_asker { BALANCE_TIMER, BALANCE_REQUEST, BALANCE_ASKERS };
@@ -72,6 +74,7 @@ struct sw {
 	enum spin spin;				    /* of all workers */
 	struct balancing balancing;
 	struct counters *retired[SWITCH_PORTS_MAX]; /* of deleted workers */
+	struct forgetting *forgetting; /* in tables, what left (forget.c) */
 
 	struct snapshot *snapshot; /* the one that workers use */
 	unsigned publish_held;	   /* > 0: publish once, at release */

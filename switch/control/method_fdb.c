@@ -12,6 +12,7 @@
 #include "switch/control/fdb_match.h"
 #include "switch/control/method.h"
 #include "switch/control/record.h"
+#include "switch/forget.h"
 
 static void tell(struct sw *sw, const char *event, const struct bridge *bridge,
     uint64_t key, const char *port)
@@ -70,6 +71,7 @@ int method_fdb_add(struct sw *sw, struct rpc_client *client,
 	if (rc)
 		return rc;
 	key = fdb_key(net, m.mac);
+	forget_key(sw, m.bridge, key);
 	rc = fdb_add(m.bridge->fdb, key, m.bp->port->no, m.kinds == FDB_STATIC,
 	    fdb_match_now(), e);
 	if (rc == -EEXIST && port_param_bool(params, "may_exist", false) &&

@@ -220,6 +220,25 @@ void lan_announce(struct lan *l, unsigned i)
 	    "the broadcast of vm%u does not reach all others", i);
 }
 
+void lan_teach(struct netdev *vm, unsigned first, unsigned n)
+{
+	uint8_t frame[60];
+	const struct lan_mac dst = lan_mac(1);
+
+	for (unsigned i = first; i < first + n; i++) {
+		const struct lan_mac src = {{2, 0, (uint8_t)(i >> 24),
+		    (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i}};
+
+		lan_build(frame, sizeof(frame), dst, src, 0);
+		while (netdev_queue_frame(
+		    vm, 0, frame, sizeof(frame), NULL, NULL)) {
+			netdev_flush(vm, 0);
+			netdev_reap_tx(vm, 0);
+		}
+	}
+	netdev_flush(vm, 0);
+}
+
 void lan_both_ways(struct lan *l)
 {
 	static uint32_t seed;

@@ -98,6 +98,11 @@ unsigned lan_probe(
 /* Has machine @i's address learned, by a broadcast that the others take. */
 void lan_announce(struct lan *l, unsigned i);
 
+/* Sends a frame from each of the addresses 02:00:xx:xx:xx:xx of [first, first +
+ * n) on pair 0 of @vm, as fast as it can, to 02:00:00:00:00:01: if that was
+ * learned there, nobody gets any. */
+void lan_teach(struct netdev *vm, unsigned first, unsigned n);
+
 /* A frame each way between machines 1 and 2, known unicast or flooded. */
 void lan_both_ways(struct lan *l);
 

@@ -98,27 +98,9 @@ static unsigned n_entries(void)
 	return (unsigned)n;
 }
 
-/* Sends a frame from each of the addresses [first, first + n), to one that is
- * on the same port, so that nobody gets any. */
 static void teach(unsigned first, unsigned n)
 {
-	uint8_t frame[60] = {2, 0, 0, 0, 0, 1};
-	struct netdev *vm = &lan.vm[1];
-
-	frame[12] = LAN_ETHERTYPE >> 8;
-	frame[13] = LAN_ETHERTYPE & 0xff;
-	for (unsigned i = first; i < first + n; i++) {
-		const uint8_t src[6] = {2, 0, (uint8_t)(i >> 24),
-		    (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i};
-
-		memcpy(frame + 6, src, sizeof(src));
-		while (netdev_queue_frame(
-		    vm, 0, frame, sizeof(frame), NULL, NULL)) {
-			netdev_flush(vm, 0);
-			netdev_reap_tx(vm, 0);
-		}
-	}
-	netdev_flush(vm, 0);
+	lan_teach(&lan.vm[1], first, n);
 	lan_settle(&lan);
 }
 
@@ -283,6 +265,90 @@ Test(scale, a_flush_ends_though_nobody_waits_for_it)
 	close(fd);
 	await_empty();
 	lan_finish(&lan);
+}
+
+/* How many of big's addresses there are right after @method with @params: both
+ * requests are there before the first is served. */
+static unsigned n_after(const char *method, const char *params)
+{
+	static const char key[] = "\"fdb_entries\":";
+	char text[4096] = "", *at;
+	int fd = connect_control();
+	size_t n = 0;
+
+	snprintf(text, sizeof(text),
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":%s}\n"
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"bridge.show\","
+	    "\"params\":{\"name\":\"big\"}}\n",
+	    method, params);
+	cr_assert_gt(send(fd, text, strlen(text), MSG_NOSIGNAL), 0);
+	memset(text, 0, sizeof(text));
+	while (!strchr(text, '\n')) {
+		ssize_t got = recv(fd, text + n, sizeof(text) - 1 - n, 0);
+
+		cr_assert_gt(got, 0);
+		n += (size_t)got;
+	}
+	close(fd);
+	at = strstr(text, key);
+	cr_assert_not_null(at, "%s", text);
+	return (unsigned)strtoul(at + sizeof(key) - 1, NULL, 10);
+}
+
+static void forgotten_in_steps(const char *method, const char *params)
+{
+	unsigned n;
+
+	teach(0, n_live);
+	n = n_entries();
+	cr_expect_geq(n, n_live - 3);
+	cr_expect_gt(n_after(method, params), n / 2, "all in one step");
+	cr_log_info("another waits %.1f ms meanwhile\n", await_empty());
+}
+
+Test(scale, a_port_that_goes_down_is_forgotten_in_steps)
+{
+	forgotten_in_steps("port.set", "{\"name\":\"vm1\",\"state\":\"down\"}");
+	lan_set(&lan, 1, "'state':'up'");
+	teach(0, 1);
+	cr_expect_eq(n_entries(), 1);
+	lan_finish(&lan);
+}
+
+/* Its number and its addresses are free for others at once. */
+Test(scale, a_port_that_leaves_is_forgotten_in_steps)
+{
+	static const char mac[] = "02:00:00:ff:ff:ff";
+	const struct netdev_config usual = {0};
+
+	teach(0, n_live);
+	cr_assert_eq(
+	    swd_do(&lan.swd, "fdb.add", "{'mac':'%s','port':'vm1'}", mac), 0);
+	cr_expect_gt(n_after("port.del", "{\"name\":\"vm1\"}"), n_live / 2,
+	    "all in one step");
+	cr_expect_eq(
+	    swd_do(&lan.swd, "fdb.add", "{'mac':'%s','port':'vm2'}", mac), 0,
+	    "a static address of a port that left is in the way");
+	netdev_close(&lan.vm[1]);
+	lan_add(&lan, 1, &usual, ",'bridge':'big'");
+	lan.n = 2;
+	for (unsigned i = 0; n_entries() > 1 && i < WAIT_MS; i++)
+		usleep(1000);
+	cr_expect_eq(n_entries(), 1);
+	teach(0, 1000);
+	cr_expect_eq(n_entries(), 1001);
+	lan_finish(&lan);
+}
+
+Test(scale, a_bridge_leaves_that_is_still_forgetting)
+{
+	teach(0, n_live);
+	cr_assert_eq(swd_do(&lan.swd, "port.del", "{'name':'vm1'}"), 0);
+	cr_assert_eq(swd_do(&lan.swd, "port.del", "{'name':'vm2'}"), 0);
+	cr_expect_eq(swd_do(&lan.swd, "bridge.del", "{'name':'big'}"), 0);
+	cr_assert_eq(
+	    swd_do(&lan.swd, "port.add", "{'name':'n','type':'null'}"), 0);
+	cr_expect_eq(swd_stop(&lan.swd), 0);
 }
 
 Test(scale, a_million_addresses_age_while_others_ask)

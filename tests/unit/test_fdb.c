@@ -241,11 +241,13 @@ Test(fdb, flushes_what_the_filter_says)
 
 Test(fdb, forgets_a_port_altogether)
 {
+	const struct fdb_filter all = {
+	    .port = 1, .net = FDB_NET_ANY, .kinds = FDB_DYNAMIC | FDB_STATIC};
 	struct fdb *fdb = open_table(2000);
 
 	for (uint32_t i = 0; i < 1000; i++)
 		fdb_add(fdb, key_of(i), i % 2, i % 3, 0, NULL);
-	fdb_forget_port(fdb, 1);
+	fdb_flush(fdb, &all);
 	for (uint32_t i = 0; i < 1000; i++)
 		cr_assert_eq(
 		    fdb_lookup(fdb, key_of(i), 0), i % 2 ? FDB_NONE : 0);
