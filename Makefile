@@ -2,6 +2,7 @@
 # make check      installs what the tests need, runs every test
 # make demo       two virtual machines talking, in two minutes
 # make asan tsan fuzz tidy bench install
+# make soak       two hours of load and of hostile peers (SOAK=7200)
 #
 # Everything is found by wildcard: a new file needs no line here.
 
@@ -112,7 +113,7 @@ $(BUILD)/%.o: %.c
 -include $(addsuffix .d,$(UNIT) $(SYSTEM) $(FUZZ) $(NET) $(BENCH))
 
 .PHONY: all unit system lab fuzzers benches check demo asan tsan fuzz tidy \
-	bench docs install clean
+	soak bench docs install clean
 .SECONDARY:
 
 unit: $(UNIT)
@@ -125,6 +126,9 @@ check:
 	tests/run check
 asan tsan fuzz tidy:
 	tests/run $@
+SOAK ?= 7200
+soak:
+	tests/run soak $(SOAK)
 demo:
 	tests/net/demo.sh
 # Such as: make bench BENCH_PAIRS=5 BENCH_RUNS="guests light"

@@ -37,6 +37,9 @@ struct hostile {
 	uint64_t buf; /* see hostile_begin() */
 	unsigned fds, maps;
 	uint64_t sunk; /* frames at the sink when it began */
+	/* How many lines the log may have in the end, and how many stalls of
+	 * the bystanders are put down to the machine. */
+	unsigned log_lines, stalls;
 };
 
 void hostile_start(struct hostile *h);
@@ -70,6 +73,9 @@ void hostile_await_drops(struct hostile *h, const char *reason, uint64_t n);
 
 /* How many frames reached the sink since the beginning. */
 uint64_t hostile_sink(struct hostile *h);
+
+/* Whether no frame is missing on any bridge, ports that left it included. */
+bool hostile_conserved(struct hostile *h);
 
 /* Broadcasts of @pps frames a second of 1500 bytes towards evil, and no more. */
 void hostile_provoke(struct hostile *h, unsigned pps);

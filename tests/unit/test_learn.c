@@ -323,7 +323,7 @@ Test(learn, an_expired_address_gives_way_first)
 
 /* Whoever knows the code, but not the secret, finds addresses that meet in a
  * few buckets of a table of his own; in ours they are like any other. */
-Test(learn, chosen_addresses_do_not_meet_in_another_table)
+Test(learn, case_100_chosen_addresses_do_not_meet_in_another_table)
 {
 	enum { N = 4096, N_BUCKETS = 64 };
 	struct fdb *his = fdb_open(N, NULL), *ours = fdb_open(N, NULL);
