@@ -191,7 +191,7 @@ static int add_choice(
 
 	for (size_t i = 0; !rc && i < n; i++)
 		rc = seccomp_rule_add(f, SCMP_ACT_ALLOW, call, 1,
-		    SCMP_CMP(arg, SCMP_CMP_EQ, list[i]));
+		    SCMP_CMP(arg, SCMP_CMP_EQ, list[i], 0));
 	return rc;
 }
 
