@@ -267,22 +267,16 @@ Test(scale, a_flush_ends_though_nobody_waits_for_it)
 	lan_finish(&lan);
 }
 
-/* How many of big's addresses there are right after @method with @params: both
- * requests are there before the first is served. */
-static unsigned n_after(const char *method, const char *params)
+/* The first fdb_entries in the only answer to @requests, all of which are there
+ * before the first is served. */
+static unsigned entries_told(const char *requests)
 {
 	static const char key[] = "\"fdb_entries\":";
 	char text[4096] = "", *at;
 	int fd = connect_control();
 	size_t n = 0;
 
-	snprintf(text, sizeof(text),
-	    "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":%s}\n"
-	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"bridge.show\","
-	    "\"params\":{\"name\":\"big\"}}\n",
-	    method, params);
-	cr_assert_gt(send(fd, text, strlen(text), MSG_NOSIGNAL), 0);
-	memset(text, 0, sizeof(text));
+	cr_assert_gt(send(fd, requests, strlen(requests), MSG_NOSIGNAL), 0);
 	while (!strchr(text, '\n')) {
 		ssize_t got = recv(fd, text + n, sizeof(text) - 1 - n, 0);
 
@@ -293,6 +287,19 @@ static unsigned n_after(const char *method, const char *params)
 	at = strstr(text, key);
 	cr_assert_not_null(at, "%s", text);
 	return (unsigned)strtoul(at + sizeof(key) - 1, NULL, 10);
+}
+
+/* How many of big's addresses there are right after @method with @params. */
+static unsigned n_after(const char *method, const char *params)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+	    "{\"jsonrpc\":\"2.0\",\"method\":\"%s\",\"params\":%s}\n"
+	    "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"bridge.show\","
+	    "\"params\":{\"name\":\"big\"}}\n",
+	    method, params);
+	return entries_told(text);
 }
 
 static void forgotten_in_steps(const char *method, const char *params)
@@ -338,6 +345,23 @@ Test(scale, a_port_that_leaves_is_forgotten_in_steps)
 	teach(0, 1000);
 	cr_expect_eq(n_entries(), 1001);
 	lan_finish(&lan);
+}
+
+Test(scale, a_port_that_comes_has_no_address_of_one_that_left)
+{
+	teach(0, n_live);
+	cr_expect_eq(
+	    entries_told("{\"jsonrpc\":\"2.0\",\"method\":\"port.del\","
+			 "\"params\":{\"name\":\"vm1\"}}\n"
+			 "{\"jsonrpc\":\"2.0\",\"method\":\"port.add\","
+			 "\"params\":{\"name\":\"n\",\"type\":\"null\","
+			 "\"bridge\":\"big\"}}\n"
+			 "{\"jsonrpc\":\"2.0\",\"id\":1,"
+			 "\"method\":\"port.show\",\"params\":{"
+			 "\"name\":\"n\",\"details\":true}}\n"),
+	    0, "it has them");
+	await_empty();
+	cr_expect_eq(swd_stop(&lan.swd), 0);
 }
 
 Test(scale, a_bridge_leaves_that_is_still_forgetting)
