@@ -3,7 +3,8 @@
  * sandbox.c - what the process, and a worker, may still ask of the kernel.
  *
  * What is called often is allowed whatever its arguments are: for such a call
- * the kernel (5.11) runs no filter but reads one bit.
+ * the kernel (5.11) runs no filter but reads one bit.  What remains is the longer
+ * way into it, some 40 ns: 840 for a doorbell, and 290 for a write(2), in all.
  */
 #include <errno.h>
 #include <grp.h>

@@ -238,6 +238,7 @@ void hostile_finish(struct hostile *h)
 	hostile_leave(h);
 	behave(h);
 	bystander_stop(h->by, &report);
+	h->report = report;
 	report.stalls -= report.stalls < h->stalls ? report.stalls : h->stalls;
 	cr_expect(bystander_undisturbed(h->by, &report, BYSTANDER_P999_US));
 	expect_resources_back(h);

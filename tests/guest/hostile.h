@@ -40,6 +40,7 @@ struct hostile {
 	/* How many lines the log may have in the end, and how many stalls of
 	 * the bystanders are put down to the machine. */
 	unsigned log_lines, stalls;
+	struct bystander_report report; /* after the end */
 };
 
 void hostile_start(struct hostile *h);
