@@ -103,6 +103,9 @@ $(BUILD)/%.skel.h: $(BUILD)/%.bpf.o
 $(BUILD)/ports/xdp/program.o: $(BUILD)/ports/xdp/program.skel.h
 $(BUILD)/bench/wire.o: $(BUILD)/bench/wire.skel.h
 
+# These play the peer, whose memory is their own: see switch/base/shared.h.
+$(BUILD)/tests/%.o $(BUILD)/bench/%.o: override CPPFLAGS += -DPEER_IS_US
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<

@@ -21,7 +21,7 @@ enum {
 };
 
 struct gather_piece {
-	uint8_t *data;
+	uint8_t __peer *data;
 	uint32_t len;
 };
 
@@ -78,14 +78,14 @@ static inline void gather_read(struct gather_cursor *at, void *dst, uint32_t n)
 
 /* src[0..n) to the place @at, which moves on. */
 static inline void gather_write(
-    struct gather_cursor *at, const void *src, uint32_t n)
+    struct gather_cursor *at, const void __peer *src, uint32_t n)
 {
-	const uint8_t *from = src;
+	const uint8_t __peer *from = src;
 
 	while (n) {
 		uint32_t some = gather_left(at, n);
 
-		memcpy(at->piece->data + at->offset, from, some);
+		shared_carry(at->piece->data + at->offset, from, some);
 		from += some;
 		n -= some;
 		gather_move(at, some);
@@ -108,7 +108,7 @@ static inline void gather_borrow(struct batch *b, struct frame *f,
 /* All of @f to the place @at, which moves on. */
 static inline void gather_copy(struct gather_cursor *at, const struct frame *f)
 {
-	gather_write(at, f->head, f->head_len);
+	gather_write(at, (const void __peer *)f->head, f->head_len);
 	for (unsigned i = 0; i < f->n_segs; i++)
 		gather_write(at, f->segs[i].data, f->segs[i].len);
 }

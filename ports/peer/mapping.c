@@ -83,7 +83,8 @@ int mapping_open(
 	if (start == MAP_FAILED)
 		return err_set(e, -errno,
 		    "mapping %" PRIu64 " bytes of a peer's memory: %m", all);
-	*map = (struct mapping){(uint8_t *)start + skip, start, all, page};
+	*map =
+	    (struct mapping){(uint8_t __peer *)start + skip, start, all, page};
 	madvise(start, all, MADV_DONTDUMP);
 	return 0;
 }

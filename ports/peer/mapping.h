@@ -18,10 +18,11 @@
 #include <stdint.h>
 
 #include "switch/base/err.h"
+#include "switch/base/shared.h"
 
 struct mapping {
-	uint8_t *at; /* the first byte that was asked for */
-	void *start; /* what mmap returned, and how much of it */
+	uint8_t __peer *at; /* the first byte that was asked for */
+	void *start;	    /* what mmap returned, and how much of it */
 	uint64_t size;
 	uint64_t page; /* bytes in which it can be replaced */
 };

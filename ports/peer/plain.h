@@ -44,7 +44,7 @@ static inline void plain_describe(
 /* Adds the finished frame data[0..len), whose length is lawful, to @b, which
  * has room for a frame and a segment. */
 static inline __attribute__((always_inline)) void plain_borrow(
-    struct batch *b, const uint8_t *data, uint32_t len)
+    struct batch *b, const uint8_t __peer *data, uint32_t len)
 {
 	struct frame *f = &b->f[b->n];
 
@@ -67,15 +67,15 @@ static inline __attribute__((always_inline)) void plain_borrow(
 }
 
 /* All of @f to data[0..f->len). */
-static inline void plain_copy(uint8_t *data, const struct frame *f)
+static inline void plain_copy(uint8_t __peer *data, const struct frame *f)
 {
 	if (f->head_len == PLAIN_HEAD)
-		memcpy(data, f->head, PLAIN_HEAD);
+		shared_copy_out(data, f->head, PLAIN_HEAD);
 	else
-		memcpy(data, f->head, f->head_len);
+		shared_copy_out(data, f->head, f->head_len);
 	data += f->head_len;
 	for (unsigned i = 0; i < f->n_segs; i++) {
-		memcpy(data, f->segs[i].data, f->segs[i].len);
+		shared_carry(data, f->segs[i].data, f->segs[i].len);
 		data += f->segs[i].len;
 	}
 }

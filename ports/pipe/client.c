@@ -53,7 +53,8 @@ static int make_ring(struct pipe_port *p, unsigned i, unsigned log2_size)
 	r->buffer_size = p->buffer_size;
 	r->buffers_at = at;
 	r->buffers = p->mem->region[0].at + at;
-	pipe_ring_init(r, (void *)(p->mem->region[0].at + r->offset), size,
+	pipe_ring_init(r, (void __peer *)(p->mem->region[0].at + r->offset),
+	    size,
 	    (struct pipe_ring_role){
 		.client = true, .sends = i < p->n_to_server});
 	return 0;

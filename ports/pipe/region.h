@@ -23,7 +23,7 @@
 enum { PIPE_REGIONS_MAX = 256 };
 
 struct pipe_region {
-	uint8_t *at;
+	uint8_t __peer *at;
 	uint64_t size; /* bytes */
 };
 
@@ -52,7 +52,7 @@ int pipe_memory_add(
 int pipe_memory_make(struct pipe_memory *m, uint64_t size, struct err *e);
 
 /* [offset, offset + len) of region @no, or NULL if not all of it is there. */
-static inline uint8_t *pipe_memory_at(
+static inline uint8_t __peer *pipe_memory_at(
     const struct pipe_memory *m, unsigned no, uint32_t offset, uint64_t len)
 {
 	if (__builtin_expect(

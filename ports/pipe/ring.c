@@ -37,12 +37,12 @@ __attribute__((noinline)) void pipe_ring_break(
 
 static void make_own(const struct pipe_ring *r)
 {
-	r->shared->cookie = MEMIF_COOKIE;
+	shared_store_u32(&r->shared->cookie, MEMIF_COOKIE);
 	for (unsigned k = 0; k <= r->mask; k++)
 		pipe_ring_put_own(r, k, 0, r->buffer_size);
 }
 
-void pipe_ring_init(struct pipe_ring *r, struct memif_ring *shared,
+void pipe_ring_init(struct pipe_ring *r, struct memif_ring __peer *shared,
     uint32_t size, struct pipe_ring_role role)
 {
 	r->shared = shared;
@@ -56,7 +56,7 @@ void pipe_ring_init(struct pipe_ring *r, struct memif_ring *shared,
 	if (role.client)
 		make_own(r);
 	else
-		r->next = shared_load(r->ours);
+		r->next = shared_poll(r->ours);
 }
 
 void pipe_ring_start(struct pipe_ring *r)
@@ -79,7 +79,7 @@ bool pipe_ring_arm(struct pipe_ring *r)
 		__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (C) */
 		return false;
 	}
-	r->armed = shared_load(r->theirs) == r->next;
+	r->armed = shared_poll(r->theirs) == r->next;
 	return r->armed;
 }
 

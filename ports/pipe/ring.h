@@ -60,9 +60,9 @@ enum pipe_fault {
 struct pipe_ring {
 	/* Written by control while the ring is not live. */
 	const struct pipe_memory *mem;
-	struct memif_ring *shared;
-	uint16_t *ours;
-	const uint16_t *theirs;
+	struct memif_ring __peer *shared;
+	uint16_t __peer *ours;
+	const uint16_t __peer *theirs;
 	struct port *port;
 	uint32_t mask;		/* slots - 1 */
 	uint16_t behind, ahead; /* theirs and next are, by 0 or the size */
@@ -70,9 +70,9 @@ struct pipe_ring {
 	uint16_t region;	/* ... this one */
 	int fd;			/* eventfd of the ring, -1: none */
 	bool sends;
-	uint8_t *buffers;     /* first of ours, NULL: the peer's memory */
-	uint32_t buffers_at;  /* where that is in the region */
-	uint32_t buffer_size; /* bytes of each of ours */
+	uint8_t __peer *buffers; /* first of ours, NULL: the peer's memory */
+	uint32_t buffers_at;	 /* where that is in the region */
+	uint32_t buffer_size;	 /* bytes of each of ours */
 
 	/* Written by the worker that serves it, first by pipe_ring_init(). */
 	uint16_t next;	  /* index of the next slot to work on */
@@ -93,7 +93,7 @@ struct pipe_ring_role {
  * and whose buffers if they are ours, are set.  A ring of ours is made there,
  * for the peer to see as soon as it knows of the region.  Control; @r is not
  * live. */
-void pipe_ring_init(struct pipe_ring *r, struct memif_ring *shared,
+void pipe_ring_init(struct pipe_ring *r, struct memif_ring __peer *shared,
     uint32_t size, struct pipe_ring_role role);
 
 /* Readies @r to go live: both ends are connected. */
@@ -147,13 +147,13 @@ static inline unsigned pipe_ring_available(struct pipe_ring *r)
 
 /* A slot, fetched. */
 struct pipe_slot {
-	uint8_t *at;  /* its buffer, or NULL: there is none */
-	uint32_t len; /* of the frame in it, or of the room */
+	uint8_t __peer *at; /* its buffer, or NULL: there is none */
+	uint32_t len;	    /* of the frame in it, or of the room */
 	uint16_t flags, region;
 };
 
 /* The buffer of ours of the slot @k places after the next one. */
-static inline uint8_t *pipe_ring_own_buffer(
+static inline uint8_t __peer *pipe_ring_own_buffer(
     const struct pipe_ring *r, unsigned k)
 {
 	return r->buffers + (size_t)((r->next + k) & r->mask) * r->buffer_size;
@@ -164,8 +164,8 @@ static inline struct pipe_slot pipe_ring_fetch(
     const struct pipe_ring *r, unsigned k)
 {
 	unsigned slot = (r->next + k) & r->mask;
-	const shared_u64 *word = (const shared_u64 *)&r->shared->desc[slot];
-	uint64_t first = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
+	const struct memif_desc __peer *d = &r->shared->desc[slot];
+	uint64_t first = shared_load_u64(d);
 	struct pipe_slot s = {.flags = (uint16_t)first,
 	    .region = (uint16_t)(first >> 16),
 	    .len = (uint32_t)(first >> 32)};
@@ -175,8 +175,7 @@ static inline struct pipe_slot pipe_ring_fetch(
 			s.at = pipe_ring_own_buffer(r, k);
 	} else {
 		s.at = pipe_memory_at(r->mem, s.region,
-		    (uint32_t)__atomic_load_n(&word[1], __ATOMIC_RELAXED),
-		    s.len);
+		    (uint32_t)shared_load_u64(&d->offset), s.len);
 	}
 	return s;
 }
@@ -186,10 +185,9 @@ static inline void pipe_ring_put(const struct pipe_ring *r, unsigned k,
     uint16_t flags, uint16_t region, uint32_t len)
 {
 	unsigned slot = (r->next + k) & r->mask;
-	shared_u64 *word = (shared_u64 *)&r->shared->desc[slot];
 	uint64_t first = flags | (uint64_t)region << 16 | (uint64_t)len << 32;
 
-	__atomic_store_n(&word[0], first, __ATOMIC_RELAXED);
+	shared_store_u64(&r->shared->desc[slot], first);
 }
 
 /* Resets the flags of the slot @k places after the next one. */
@@ -203,11 +201,10 @@ static inline void pipe_ring_put_own(
     const struct pipe_ring *r, unsigned k, uint16_t flags, uint32_t len)
 {
 	unsigned slot = (r->next + k) & r->mask;
-	shared_u64 *word = (shared_u64 *)&r->shared->desc[slot];
 
 	pipe_ring_put(r, k, flags, 0, len);
-	__atomic_store_n(
-	    &word[1], r->buffers_at + slot * r->buffer_size, __ATOMIC_RELAXED);
+	shared_store_u64(&r->shared->desc[slot].offset,
+	    r->buffers_at + slot * r->buffer_size);
 }
 
 /* Lets the peer see the next @n slots, which are done with. */

@@ -21,6 +21,8 @@ struct intake {
 	struct batch *b;
 	struct counters *counters;
 	unsigned n_available, n_taken; /* slots */
+	const struct pipe_slot *slot;  /* fetched ahead */
+	unsigned n_fetched;
 };
 
 static void refuse(
@@ -66,7 +68,7 @@ static enum pipe_fault gather_chain(const struct intake *in, struct gather *g)
 			return PIPE_NONE;
 		if (g->n_descs == GATHER_MAX)
 			return PIPE_CHAIN;
-		s = pipe_ring_fetch(in->r, k);
+		s = k < in->n_fetched ? in->slot[k] : pipe_ring_fetch(in->r, k);
 		if (!s.at)
 			return PIPE_DESC;
 		g->n_descs++;
@@ -130,6 +132,8 @@ static inline unsigned take_all(
 {
 	unsigned k = 0;
 
+	in->slot = s;
+	in->n_fetched = n;
 	while (k < n) {
 		if (__builtin_expect(is_plain(&s[k]), 1)) {
 			plain_borrow(in->b, s[k].at, s[k].len);
@@ -157,6 +161,7 @@ unsigned pipe_ring_rx(
 	struct intake in = {.r = r, .b = b, .counters = w->counters};
 	unsigned n;
 
+	shared_begin();
 	if (!pipe_ring_usable(r))
 		return 0;
 	in.n_available = pipe_ring_available(r);
@@ -167,7 +172,7 @@ unsigned pipe_ring_rx(
 	n = in.n_available < BATCH_MAX ? in.n_available : BATCH_MAX;
 	for (unsigned k = 0; k < n; k++) {
 		s[k] = pipe_ring_fetch(r, k);
-		__builtin_prefetch(s[k].at);
+		shared_prefetch_to_read(s[k].at);
 	}
 	n = take_all(&in, s, n);
 	r->n_taken = (uint16_t)n;

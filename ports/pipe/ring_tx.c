@@ -40,6 +40,12 @@ static inline struct pipe_slot fetch_free(const struct pipe_ring *r, unsigned k)
 	    .at = pipe_ring_own_buffer(r, k), .len = r->buffer_size};
 }
 
+/* The slot @k, fetched ahead or not. */
+static struct pipe_slot slot_at(const struct tx *t, unsigned k)
+{
+	return k < t->n_slots ? t->slot[k] : fetch_free(t->r, k);
+}
+
 /* Whether there are more than @n slots, all that are known of; asks once in a
  * call. */
 static bool find_more(struct tx *t, unsigned n)
@@ -83,7 +89,7 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 			return why_none(t, n);
 		if (n == GATHER_MAX)
 			return DROP_GUEST_BUFFER_SMALL;
-		s[n] = fetch_free(r, t->n_used + n);
+		s[n] = slot_at(t, t->n_used + n);
 		if (!s[n].at) {
 			pipe_ring_break(r, PIPE_DESC);
 			return DROP_GUEST_RING_BROKEN;
@@ -108,6 +114,7 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 static __attribute__((noinline)) enum drop_reason tx_other(
     struct tx *t, const struct frame *f)
 {
+	shared_begin();
 	if (pipe_ring_is_broken(t->r))
 		return DROP_GUEST_RING_BROKEN;
 	if (f->offload.bits & ~OFFLOAD_VALID)
@@ -144,7 +151,7 @@ static void tx_begin(struct tx *t, struct pipe_ring *r, unsigned n)
 		t->n_slots = BATCH_MAX;
 	for (unsigned k = 0; k < t->n_slots; k++) {
 		t->slot[k] = fetch_free(r, k);
-		__builtin_prefetch(t->slot[k].at, 1);
+		shared_prefetch_to_write(t->slot[k].at);
 	}
 }
 
@@ -152,7 +159,7 @@ static void tx_begin(struct tx *t, struct pipe_ring *r, unsigned n)
 static void notify(struct pipe_ring *r, struct port_worker *w)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (C) */
-	if (shared_load(&r->shared->flags) & MEMIF_RING_MASK_INT || r->fd < 0)
+	if (shared_poll(&r->shared->flags) & MEMIF_RING_MASK_INT || r->fd < 0)
 		return;
 	__atomic_store_n(&r->n_bells, r->n_bells + 1, __ATOMIC_RELAXED);
 	doorbell_ring(w->bell, r->fd);
@@ -164,6 +171,7 @@ void pipe_ring_tx(struct pipe_ring *r, struct frame *const f[], unsigned n,
 	struct tally tally = {.counters = w->counters};
 	struct tx t;
 
+	shared_begin();
 	if (!pipe_ring_usable(r)) {
 		w->counters->drops[DROP_GUEST_RING_BROKEN] += n;
 		return;

@@ -60,15 +60,16 @@ static int add_region(struct pipe_port *p, const struct memif_msg *m, int fd)
 static int find_ring(struct pipe_port *p, struct pipe_ring *r, bool sends)
 {
 	uint32_t size = r->mask + 1;
-	struct memif_ring *shared = (void *)pipe_memory_at(p->mem, r->region,
-	    r->offset, sizeof(*shared) + size * sizeof(shared->desc[0]));
+	struct memif_ring __peer *shared =
+	    (void __peer *)pipe_memory_at(p->mem, r->region, r->offset,
+		sizeof(*shared) + size * sizeof(shared->desc[0]));
 
 	if (!shared || (uintptr_t)shared % _Alignof(struct memif_ring))
 		return pipe_refuse(p, "ring_place",
 		    "a ring of %u slots at %u of region %u is not all there, "
 		    "on a cache line",
 		    size, r->offset, r->region);
-	if (__atomic_load_n(&shared->cookie, __ATOMIC_RELAXED) != MEMIF_COOKIE)
+	if (shared_poll_u32(&shared->cookie) != MEMIF_COOKIE)
 		return pipe_refuse(p, "cookie",
 		    "there is no ring at %u of region %u", r->offset,
 		    r->region);

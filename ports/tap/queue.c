@@ -60,11 +60,11 @@ static struct frame *describe(
 	};
 	rest = len - f->head_len;
 	while (rest) {
-		struct frame_seg *seg = &f->segs[f->n_segs++];
+		uint32_t some = min_u32(rest, POOL_FRAME_SIZE);
+		const struct iovec *iov = &q->iov[2 + f->n_segs];
 
-		seg->data = q->iov[1 + f->n_segs].iov_base;
-		seg->len = min_u32(rest, POOL_FRAME_SIZE);
-		rest -= seg->len;
+		f->segs[f->n_segs++] = frame_seg_own(iov->iov_base, some);
+		rest -= some;
 	}
 	return f;
 }
@@ -181,7 +181,7 @@ static enum drop_reason send_one(struct tap_queue *q, const struct frame *f)
 	iov[1] = (struct iovec){f->head, f->head_len};
 	for (unsigned i = 0; i < f->n_segs; i++)
 		iov[2 + i] = (struct iovec){
-		    (void *)(uintptr_t)f->segs[i].data, f->segs[i].len};
+		    shared_raw(void, f->segs[i].data), f->segs[i].len};
 	if (writev(q->fd, iov, 2 + f->n_segs) >= 0)
 		return DROP_NONE;
 	return why_not(q, errno);

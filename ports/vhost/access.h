@@ -19,11 +19,11 @@ struct shared_desc {
 };
 
 /* Two loads: the address, and the rest as the little-endian word it is. */
-static inline struct shared_desc shared_load_desc(const struct vring_desc *p)
+static inline struct shared_desc shared_load_desc(
+    const struct vring_desc __peer *p)
 {
-	const shared_u64 *word = (const shared_u64 *)p;
-	uint64_t addr = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
-	uint64_t rest = __atomic_load_n(&word[1], __ATOMIC_RELAXED);
+	uint64_t addr = shared_load_u64(&p->addr);
+	uint64_t rest = shared_load_u64(&p->len);
 
 	return (struct shared_desc){addr, (uint32_t)rest,
 	    (uint16_t)(rest >> 32), (uint16_t)(rest >> 48)};

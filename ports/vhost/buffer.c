@@ -14,7 +14,7 @@ bool buffer_read(
 
 	while (n) {
 		uint32_t got;
-		const uint8_t *p = vhost_memory_at(m, addr, n, &got);
+		const uint8_t __peer *p = vhost_memory_at(m, addr, n, &got);
 
 		if (!p)
 			return false;
@@ -26,7 +26,7 @@ bool buffer_read(
 	return true;
 }
 
-uint8_t *buffer_find_slow(struct buffer_window *win,
+uint8_t __peer *buffer_find_slow(struct buffer_window *win,
     const struct vhost_memory *m, uint64_t addr, uint32_t len)
 {
 	for (unsigned i = 0; i < m->n; i++) {

@@ -21,15 +21,15 @@ enum { BUFFER_LINE = 64 };
  * registers while a ring's descriptors are translated. */
 struct buffer_window {
 	uint64_t guest, size;
-	uint8_t *host;
+	uint8_t __peer *host;
 };
 
-uint8_t *buffer_find_slow(struct buffer_window *win,
+uint8_t __peer *buffer_find_slow(struct buffer_window *win,
     const struct vhost_memory *m, uint64_t addr, uint32_t len);
 
 /* All of [addr, addr + len) in one piece, or NULL if that is not so simple;
  * @win is empty at first. */
-static inline uint8_t *buffer_find(struct buffer_window *win,
+static inline uint8_t __peer *buffer_find(struct buffer_window *win,
     const struct vhost_memory *m, uint64_t addr, uint32_t len)
 {
 	uint64_t offset = addr - win->guest;
@@ -40,7 +40,7 @@ static inline uint8_t *buffer_find(struct buffer_window *win,
 	return buffer_find_slow(win, m, addr, len);
 }
 
-static inline uint8_t *buffer_whole(
+static inline uint8_t __peer *buffer_whole(
     const struct virtq *vq, uint64_t addr, uint32_t len)
 {
 	struct buffer_window win = {0};
@@ -52,17 +52,18 @@ static inline uint8_t *buffer_whole(
  * that the guest's core holds arrives together instead of one after the
  * other.  A header and 64 bytes of frame are two lines. */
 static inline __attribute__((always_inline)) void buffer_prefetch(
-    const uint8_t *at, bool to_write)
+    const uint8_t __peer *at, bool to_write)
 {
 	/* Of no buffer too, which costs less than to ask. */
-	const void *next = (const void *)((uintptr_t)at + BUFFER_LINE);
+	const void __peer *next =
+	    (const void __peer *)((uintptr_t)at + BUFFER_LINE);
 
 	if (to_write) {
-		__builtin_prefetch(at, 1);
-		__builtin_prefetch(next, 1);
+		shared_prefetch_to_write(at);
+		shared_prefetch_to_write(next);
 	} else {
-		__builtin_prefetch(at, 0);
-		__builtin_prefetch(next, 0);
+		shared_prefetch_to_read(at);
+		shared_prefetch_to_read(next);
 	}
 }
 
@@ -82,7 +83,7 @@ static inline enum virtq_fault gather_add(struct gather *g,
 	if (len > want - g->len)
 		len = want - g->len;
 	for (; len; addr += got, len -= got) {
-		uint8_t *p = vhost_memory_at(m, addr, len, &got);
+		uint8_t __peer *p = vhost_memory_at(m, addr, len, &got);
 
 		if (!p)
 			return VIRTQ_DESC_ADDR;

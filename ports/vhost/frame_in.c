@@ -70,8 +70,8 @@ enum frame_in_outcome frame_in_gathered(
 	return take(in, g, len);
 }
 
-enum frame_in_outcome frame_in_linear_slow(struct frame_in *in,
-    const uint8_t *hdr_at, const uint8_t *data, uint32_t len)
+enum frame_in_outcome frame_in_linear_slow(struct frame_in *in, uint16_t undone,
+    const uint8_t __peer *hdr_at, const uint8_t __peer *data, uint32_t len)
 {
 	struct batch *b = in->b;
 	struct frame *f = &b->f[b->n];
@@ -80,7 +80,10 @@ enum frame_in_outcome frame_in_linear_slow(struct frame_in *in,
 
 	if (b->n_segs == BATCH_SEGS_MAX)
 		return FRAME_IN_LATER;
-	shared_copy_in(&hdr, hdr_at, VIRTIO_NET_HDR_LEN_LEGACY);
+	memcpy(&hdr, &undone, sizeof(undone));
+	shared_copy_in((uint8_t *)&hdr + sizeof(undone),
+	    hdr_at + sizeof(undone),
+	    VIRTIO_NET_HDR_LEN_LEGACY - sizeof(undone));
 	plain_describe(b, f, len, frame_in_head_len(&hdr, len));
 	shared_copy_in(f->head, data, f->head_len);
 	why = frame_in_offload(in, f, &hdr);

@@ -80,21 +80,22 @@ static inline enum drop_reason frame_in_offload(
 	return frame_in_offload_slow(f, hdr, in->vq->allowed);
 }
 
-/* frame_in_linear() when the header says that something is left to do. */
-enum frame_in_outcome frame_in_linear_slow(struct frame_in *in,
-    const uint8_t *hdr_at, const uint8_t *data, uint32_t len);
+/* frame_in_linear() when the header, which begins with @undone, says that
+ * something is left to do. */
+enum frame_in_outcome frame_in_linear_slow(struct frame_in *in, uint16_t undone,
+    const uint8_t __peer *hdr_at, const uint8_t __peer *data, uint32_t len);
 
 /* Header at @hdr_at, a whole frame of a lawful length at data[0..len). */
 static inline __attribute__((always_inline)) enum frame_in_outcome
-frame_in_linear(struct frame_in *in, const uint8_t *hdr_at, const uint8_t *data,
-    uint32_t len)
+frame_in_linear(struct frame_in *in, const uint8_t __peer *hdr_at,
+    const uint8_t __peer *data, uint32_t len)
 {
 	struct batch *b = in->b;
 	uint16_t undone; /* flags and gso_type */
 
 	shared_copy_in(&undone, hdr_at, sizeof(undone));
 	if (undone || b->n_segs == BATCH_SEGS_MAX)
-		return frame_in_linear_slow(in, hdr_at, data, len);
+		return frame_in_linear_slow(in, undone, hdr_at, data, len);
 	plain_borrow(b, data, len);
 	return FRAME_IN_TAKEN;
 }

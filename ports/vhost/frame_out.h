@@ -25,29 +25,30 @@ static inline struct virtio_net_hdr frame_out_hdr(
 }
 
 static __attribute__((noinline)) void frame_out_hdr_slow(
-    const struct virtq *vq, const struct frame *f, uint8_t *hdr_at)
+    const struct virtq *vq, const struct frame *f, uint8_t __peer *hdr_at)
 {
 	struct virtio_net_hdr hdr = frame_out_hdr(vq, f, 1);
 
-	memcpy(hdr_at, &hdr, vq->hdr_len);
+	shared_copy_out(hdr_at, &hdr, vq->hdr_len);
 }
 
 /* Header and frame to where @hdr_at and @data point, in one chain.  The header
  * of a finished frame is written as the two words that it is: one put together
  * from its members would have to wait for their stores. */
 static inline void frame_out_linear(const struct virtq *vq,
-    const struct frame *f, uint8_t *hdr_at, uint8_t *data)
+    const struct frame *f, uint8_t __peer *hdr_at, uint8_t __peer *data)
 {
 	static const uint16_t num_buffers[] = {0, 1};
+	const uint64_t nothing = 0;
 
 	if (f->offload.bits) {
 		frame_out_hdr_slow(vq, f, hdr_at);
 	} else {
-		memset(hdr_at, 0, 8);
+		shared_copy_out(hdr_at, &nothing, 8);
 		if (vq->hdr_len == VIRTIO_NET_HDR_LEN)
-			memcpy(hdr_at + 8, num_buffers, 4);
+			shared_copy_out(hdr_at + 8, num_buffers, 4);
 		else
-			memcpy(hdr_at + 8, num_buffers, 2);
+			shared_copy_out(hdr_at + 8, num_buffers, 2);
 	}
 	plain_copy(data, f);
 }
@@ -60,7 +61,7 @@ static inline void frame_out_gathered(const struct virtq *vq,
 	struct virtio_net_hdr hdr = frame_out_hdr(vq, f, n_buffers);
 	struct gather_cursor at = {g->piece, 0};
 
-	gather_write(&at, &hdr, vq->hdr_len);
+	gather_write(&at, (const void __peer *)&hdr, vq->hdr_len);
 	gather_copy(&at, f);
 }
 

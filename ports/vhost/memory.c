@@ -276,7 +276,7 @@ void vhost_memory_free(struct vhost_memory *m, struct vhost_memory *heir)
 	free(m);
 }
 
-void *vhost_memory_at_user(
+void __peer *vhost_memory_at_user(
     const struct vhost_memory *m, uint64_t user, uint64_t len)
 {
 	for (unsigned i = 0; i < m->n; i++) {

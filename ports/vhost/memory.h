@@ -34,10 +34,10 @@
 enum { VHOST_REGIONS_MAX = 509 }; /* as many as KVM has memory slots */
 
 struct vhost_region {
-	uint64_t guest; /* guest-physical address of its first byte */
-	uint64_t size;	/* bytes */
-	uint64_t user;	/* the front end's address of its first byte */
-	uint8_t *host;	/* ours */
+	uint64_t guest;	      /* guest-physical address of its first byte */
+	uint64_t size;	      /* bytes */
+	uint64_t user;	      /* the front end's address of its first byte */
+	uint8_t __peer *host; /* ours */
 	struct mapping map;
 	uint32_t n_added; /* times that it was, less those it was removed */
 	bool doomed;	  /* it was removed less often than added */
@@ -52,7 +52,7 @@ struct vhost_memory {
 /* Where [guest, guest + want) lies in our memory.  Returns the pointer and in
  * *got how many of the @want bytes are contiguous there (> 0); NULL with *got
  * untouched if the first byte is in no region.  Any thread. */
-static inline uint8_t *vhost_memory_at(
+static inline uint8_t __peer *vhost_memory_at(
     const struct vhost_memory *m, uint64_t guest, uint32_t want, uint32_t *got)
 {
 	for (unsigned i = 0; i < m->n; i++) {
@@ -100,7 +100,7 @@ void vhost_memory_free(struct vhost_memory *m, struct vhost_memory *heir);
 /* [user, user + len) of the front end's addresses, as ring addresses are
  * given (vhost-user, "A vring address description"), within one region; NULL
  * if it is not. */
-void *vhost_memory_at_user(
+void __peer *vhost_memory_at_user(
     const struct vhost_memory *m, uint64_t user, uint64_t len);
 
 #endif

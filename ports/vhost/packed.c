@@ -10,12 +10,10 @@
 #include "ports/vhost/packed.h"
 #include "ports/vhost/virtq_log.h"
 
-/* Returns *r in slot @i, with the bits @turn: id and length are where the slot
- * has them, and the flags where *r has the number of slots. */
-static inline void put(struct virtq *vq, uint32_t i,
-    const struct virtq_return *r, uint64_t turn, int order)
+/* What is to be in a slot to return *r, with the bits @turn: id and length are
+ * where the slot has them, and the flags where *r has the number of slots. */
+static inline uint64_t returned(const struct virtq_return *r, uint64_t turn)
 {
-	shared_u64 *word = (shared_u64 *)&vq->slot[i];
 	uint64_t v;
 
 	static_assert(sizeof(*r) == sizeof(v) &&
@@ -23,8 +21,14 @@ static inline void put(struct virtq *vq, uint32_t i,
 	    "as in a slot");
 	memcpy(&v, r, sizeof(v));
 	v &= UINT64_MAX >> 16;
-	v |= (r->len ? turn | VRING_DESC_F_WRITE : turn) << 48;
-	__atomic_store_n(&word[1], v, order);
+	return v | (r->len ? turn | VRING_DESC_F_WRITE : turn) << 48;
+}
+
+static inline void put(
+    struct virtq *vq, uint16_t place, const struct virtq_return *r)
+{
+	shared_store_u64(&vq->slot[place & PACKED_INDEX].len,
+	    returned(r, packed_used_at(place)));
 }
 
 /* Marks the slots of a chain behind its first one at @place.  Returns the
@@ -33,13 +37,9 @@ static __attribute__((noinline)) uint16_t mark_slow(
     struct virtq *vq, uint16_t place, unsigned n_slots)
 {
 	while (--n_slots) {
-		uint16_t *flags;
-
 		place = packed_place(vq, place, 1);
-		flags = &vq->slot[place & PACKED_INDEX].flags;
-		shared_store(
-		    flags, (uint16_t)((shared_load(flags) & ~PACKED_TURN) |
-				      packed_used_at(place)));
+		shared_store(&vq->slot[place & PACKED_INDEX].flags,
+		    packed_used_at(place));
 	}
 	return place;
 }
@@ -66,9 +66,9 @@ void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
 {
 	const struct virtq_log *l = virtq_log(vq);
 	uint16_t first = vq->next_used, place = first;
+	void __peer *at = &vq->slot[first & PACKED_INDEX].len;
 
-	put(vq, first & PACKED_INDEX, &r[0], packed_available_at(first),
-	    __ATOMIC_RELAXED);
+	shared_store_u64(at, returned(&r[0], packed_available_at(first)));
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	for (unsigned i = 0;;) {
 		if (r[i].n_slots > 1)
@@ -76,11 +76,10 @@ void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
 		place = packed_place(vq, place, 1);
 		if (++i == n)
 			break;
-		put(vq, place & PACKED_INDEX, &r[i], packed_used_at(place),
-		    __ATOMIC_RELAXED);
+		put(vq, place, &r[i]);
 	}
-	put(vq, first & PACKED_INDEX, &r[0], packed_used_at(first),
-	    __ATOMIC_RELEASE); /* (B) */
+	shared_store_u64_release(
+	    at, returned(&r[0], packed_used_at(first))); /* (B) */
 	vq->next_used = place;
 	if (__builtin_expect(l != NULL, 0))
 		log_slow(vq, l, first);
@@ -92,8 +91,7 @@ static bool call_is_wanted(const struct virtq *vq, uint16_t old, uint16_t new)
 	uint32_t event, flags;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (C) */
-	event = __atomic_load_n(
-	    (const shared_u32 *)vq->driver_event, __ATOMIC_RELAXED);
+	event = shared_poll_u32(vq->driver_event);
 	flags = event >> 16;
 	if (flags == VRING_PACKED_EVENT_FLAG_DESC && vq->event_idx)
 		return distance(vq, old, (uint16_t)event) <
@@ -114,8 +112,7 @@ void packed_call(struct virtq *vq, struct port_worker *w)
 
 static void say(struct virtq *vq, uint16_t place, uint32_t flags)
 {
-	__atomic_store_n((shared_u32 *)vq->device_event, flags << 16 | place,
-	    __ATOMIC_RELAXED);
+	shared_store_u32(vq->device_event, flags << 16 | place);
 	virtq_log_used(vq, 0, sizeof(*vq->device_event));
 }
 

@@ -44,7 +44,7 @@ struct packed_desc {
 
 struct packed_entry {
 	struct packed_desc d;
-	uint8_t *at; /* where its buffer is whole, or NULL */
+	uint8_t __peer *at; /* where its buffer is whole, or NULL */
 };
 
 /* The place @n slots, at most all of them, after @place. */
@@ -73,13 +73,15 @@ static inline uint16_t packed_used_at(uint16_t place)
 static inline bool packed_load_slot(
     const struct virtq *vq, uint32_t i, uint64_t turn, struct packed_desc *d)
 {
-	const shared_u64 *word = (const shared_u64 *)&vq->slot[i];
-	uint64_t rest = __atomic_load_n(&word[1], __ATOMIC_ACQUIRE); /* (A) */
+	const struct vring_packed_desc __peer *slot = &vq->slot[i];
+	uint64_t rest = shared_load_u64_acquire(&slot->len); /* (A) */
 
 	rest ^= turn << 48;
 	if (rest & (uint64_t)PACKED_TURN << 48)
 		return false;
-	d->addr = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
+	shared_look_once(&slot->len, &rest, sizeof(rest));
+	d->addr = shared_poll_u64(&slot->addr);
+	shared_look_once(&slot->addr, &d->addr, sizeof(d->addr));
 	d->len = (uint32_t)rest;
 	d->id = (uint16_t)(rest >> 32);
 	d->flags = (uint16_t)(rest >> 48);
@@ -117,14 +119,14 @@ static inline unsigned packed_fetch_all(const struct virtq *vq, uint16_t place,
 	return n;
 }
 
-/* Adds the buffers of the chain that begins with @d at @place, and takes up at
- * most @most slots, to @g until it holds @want bytes or the chain ends.  All
- * must have the @direction (VRING_DESC_F_WRITE or 0).  Returns how the chain
- * broke the rules, or VIRTQ_NONE with id and slots in *r. (virtio 1.2, 2.8.6
- * to 2.8.8) */
+/* Adds the buffers of the chain at @place, which takes up at most @most slots
+ * and of which e[0..n_fetched), n_fetched > 0, is fetched, to @g until it holds
+ * @want bytes or the chain ends.  All must have the @direction
+ * (VRING_DESC_F_WRITE or 0).  Returns how the chain broke the rules, or
+ * VIRTQ_NONE with id and slots in *r. (virtio 1.2, 2.8.6 to 2.8.8) */
 enum virtq_fault packed_gather(struct gather *g, const struct virtq *vq,
-    uint16_t place, const struct packed_desc *d, uint16_t direction,
-    uint32_t want, uint32_t most, struct virtq_return *r);
+    uint16_t place, const struct packed_entry e[], unsigned n_fetched,
+    uint16_t direction, uint32_t want, uint32_t most, struct virtq_return *r);
 
 /* Returns r[0..n), n > 0: the driver sees none of them or all. */
 void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n);

@@ -51,10 +51,10 @@ static enum virtq_fault add_table(struct gather *g, const struct virtq *vq,
 }
 
 enum virtq_fault packed_gather(struct gather *g, const struct virtq *vq,
-    uint16_t place, const struct packed_desc *first, uint16_t direction,
-    uint32_t want, uint32_t most, struct virtq_return *r)
+    uint16_t place, const struct packed_entry e[], unsigned n_fetched,
+    uint16_t direction, uint32_t want, uint32_t most, struct virtq_return *r)
 {
-	struct packed_desc d = *first;
+	struct packed_desc d = e[0].d;
 	enum virtq_fault fault;
 	uint32_t n = 1;
 
@@ -73,7 +73,9 @@ enum virtq_fault packed_gather(struct gather *g, const struct virtq *vq,
 		if (n == most || n == PACKED_CHAIN_MAX)
 			return VIRTQ_DESC_LOOP;
 		place = packed_place(vq, place, 1);
-		if (!packed_load(vq, place, &d))
+		if (n < n_fetched)
+			d = e[n].d;
+		else if (!packed_load(vq, place, &d))
 			return VIRTQ_AVAIL_JUMP;
 	}
 	*r = (struct virtq_return){0, d.id, (uint16_t)n};

@@ -23,7 +23,7 @@ struct seams {
 
 static bool is_used(const struct virtq *vq, uint32_t i)
 {
-	return shared_load(&vq->slot[i].flags) & PACKED_USED;
+	return shared_poll(&vq->slot[i].flags) & PACKED_USED;
 }
 
 static struct seams find_seams(const struct virtq *vq)
@@ -63,16 +63,15 @@ static bool find_lagging(
 /* Id and length are there; packed_return() writes them first. */
 static bool finish(const struct virtq *vq, uint32_t slot)
 {
-	uint16_t *p = &vq->slot[slot].flags;
-	uint16_t flags = shared_load(p);
+	uint16_t __peer *p = &vq->slot[slot].flags;
+	uint16_t flags = shared_poll(p);
 	uint16_t used = flags & PACKED_AVAIL ? PACKED_TURN : 0;
 	const struct virtq_log *l = virtq_log(vq);
 
 	if (!(flags & PACKED_AVAIL) == !(flags & PACKED_USED))
 		return false;
 	used |= flags & VRING_DESC_F_WRITE;
-	if (!__atomic_compare_exchange_n(
-		p, &flags, used, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+	if (!shared_replace(p, flags, used))
 		return false;
 	if (l)
 		virtq_log_slots(vq, l, slot, 1);

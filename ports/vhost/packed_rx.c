@@ -9,7 +9,7 @@
 #include "ports/vhost/packed.h"
 
 static __attribute__((noinline)) enum frame_in_outcome rx_slow(
-    struct frame_in *in, const struct packed_desc *d, unsigned k,
+    struct frame_in *in, const struct packed_entry *e, unsigned n, unsigned k,
     struct virtq_return *r)
 {
 	struct virtq *vq = in->vq;
@@ -17,8 +17,8 @@ static __attribute__((noinline)) enum frame_in_outcome rx_slow(
 	enum virtq_fault fault;
 
 	gather_init(&g);
-	fault = packed_gather(&g, vq, packed_place(vq, vq->next_avail, k), d, 0,
-	    vq->hdr_len + FRAME_IN_WANT, vq->size - k, r);
+	fault = packed_gather(&g, vq, packed_place(vq, vq->next_avail, k), e, n,
+	    0, vq->hdr_len + FRAME_IN_WANT, vq->size - k, r);
 	in->n_descs += g.n_descs;
 	if (fault)
 		return frame_in_breach(in, fault);
@@ -34,10 +34,10 @@ static inline __attribute__((always_inline)) enum frame_in_outcome rx_one(
 {
 	uint32_t hdr_len = in->vq->hdr_len, len = e->d.len - hdr_len;
 	uint16_t flags = e->d.flags;
-	const uint8_t *data;
+	const uint8_t __peer *data;
 
 	if (!e->at)
-		return rx_slow(in, &e->d, k, r);
+		return rx_slow(in, e, n, k, r);
 	data = e->at + hdr_len;
 	*r = (struct virtq_return){0, e->d.id, 1};
 	if (flags == VRING_DESC_F_NEXT && !len && n > 1) {
@@ -47,7 +47,7 @@ static inline __attribute__((always_inline)) enum frame_in_outcome rx_one(
 		*r = (struct virtq_return){0, e[1].d.id, 2};
 	}
 	if (flags || !data || !plain_len_is_lawful(len))
-		return rx_slow(in, &e->d, k, r);
+		return rx_slow(in, e, n, k, r);
 	return frame_in_linear(in, e->at, data, len);
 }
 
@@ -71,6 +71,7 @@ unsigned packed_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 		     n++) {
 			struct virtq_return *r = &vq->returns[n];
 
+			shared_chain(n);
 			if (rx_one(&in, &e[i], n_fetched - i, k, r) !=
 			    FRAME_IN_TAKEN)
 				goto out;

@@ -44,12 +44,43 @@ static __attribute__((noinline)) bool fetch_slow(
 	return false;
 }
 
-/* The descriptor @k slots after the next one to take; false: there is none. */
-static inline bool fetch(struct tx *t, unsigned k, struct packed_desc *d)
+/* Descriptors from a slot on that are fetched. */
+struct fetched {
+	const struct packed_entry *e;
+	unsigned n;
+	struct packed_entry spare[2]; /* those not fetched ahead */
+};
+
+/* What there is @k slots after the next one to take; false: nothing. */
+static inline bool fetch(struct tx *t, unsigned k, struct fetched *l)
 {
-	if (k >= t->n_descs)
-		return fetch_slow(t, k, d);
-	*d = t->entry[k].d;
+	if (k < t->n_descs) {
+		l->e = &t->entry[k];
+		l->n = t->n_descs - k;
+	} else {
+		l->e = l->spare;
+		l->n = fetch_slow(t, k, &l->spare[0].d);
+	}
+	return l->n;
+}
+
+/* One more, behind the only one that *l has, which is @k slots after the next
+ * one to take. */
+static bool fetch_second(struct tx *t, unsigned k, struct fetched *l)
+{
+	l->spare[0] = l->e[0];
+	l->e = l->spare;
+	l->n += fetch_slow(t, k + 1, &l->spare[1].d);
+	return l->n == 2;
+}
+
+/* Goes on to the slot @k, which is @n behind the first one of *l. */
+static bool fetch_next(struct tx *t, unsigned k, unsigned n, struct fetched *l)
+{
+	if (n >= l->n)
+		return fetch(t, k, l);
+	l->e += n;
+	l->n -= n;
 	return true;
 }
 
@@ -60,28 +91,27 @@ static void return_all(struct tx *t)
 	t->n_returns = 0;
 }
 
-/* Any shape of chain, and several.  Each looks at one descriptor at least,
- * so the gather's limit is a limit to their number too; tx_other() has seen to
- * it that so many can be returned. */
+/* Any shape of chain, and several, the first of which begins with *l.  Each
+ * looks at one descriptor at least, so the gather's limit is a limit to their
+ * number too; tx_other() has seen to it that so many can be returned. */
 static __attribute__((noinline)) enum drop_reason tx_slow(
-    struct tx *t, const struct frame *f)
+    struct tx *t, const struct frame *f, struct fetched *l)
 {
 	struct virtq *vq = t->vq;
 	uint32_t want = vq->hdr_len + f->len;
 	struct virtq_return *to = &t->returns[t->n_returns];
 	unsigned k = t->n_used, n = 0;
+	struct virtq_return r = {.n_slots = 0};
 	struct gather g;
 
 	gather_init(&g);
 	do {
-		struct virtq_return r;
-		struct packed_desc d;
 		uint32_t before = g.len;
 		enum virtq_fault fault;
 
-		if (!fetch(t, k, &d))
+		if (!fetch_next(t, k, r.n_slots, l))
 			return DROP_GUEST_RING_FULL;
-		fault = packed_gather(&g, vq, place_of(t, k), &d,
+		fault = packed_gather(&g, vq, place_of(t, k), l->e, l->n,
 		    VRING_DESC_F_WRITE, want, vq->size - k, &r);
 		if (fault) {
 			virtq_break(vq, fault);
@@ -106,7 +136,7 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 
 /* Header and frame to where @hdr_at and @data point, in one chain. */
 static inline void tx_linear(struct tx *t, const struct frame *f, uint16_t id,
-    uint16_t n_slots, uint8_t *hdr_at, uint8_t *data)
+    uint16_t n_slots, uint8_t __peer *hdr_at, uint8_t __peer *data)
 {
 	frame_out_linear(t->vq, f, hdr_at, data);
 	t->returns[t->n_returns++] =
@@ -115,41 +145,43 @@ static inline void tx_linear(struct tx *t, const struct frame *f, uint16_t id,
 }
 
 /* The header in one descriptor, the frame in the next. */
-static bool tx_apart(
-    struct tx *t, const struct frame *f, const struct packed_desc *d)
+static bool tx_apart(struct tx *t, const struct frame *f, struct fetched *l)
 {
 	struct virtq *vq = t->vq;
-	struct packed_desc next;
-	uint8_t *p, *data;
+	const struct packed_desc *d = &l->e[0].d, *next;
+	uint8_t __peer *p, *data;
 
 	if (d->flags != (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) ||
-	    d->len != vq->hdr_len || !fetch(t, t->n_used + 1, &next) ||
-	    next.flags != VRING_DESC_F_WRITE || next.len < f->len)
+	    d->len != vq->hdr_len ||
+	    (l->n < 2 && !fetch_second(t, t->n_used, l)))
+		return false;
+	d = &l->e[0].d;
+	next = &l->e[1].d;
+	if (next->flags != VRING_DESC_F_WRITE || next->len < f->len)
 		return false;
 	p = buffer_whole(vq, d->addr, d->len);
-	data = buffer_whole(vq, next.addr, next.len);
+	data = buffer_whole(vq, next->addr, next->len);
 	if (!p || !data)
 		return false;
-	tx_linear(t, f, next.id, 2, p, data);
+	tx_linear(t, f, next->id, 2, p, data);
 	return true;
 }
 
 static __attribute__((noinline)) enum drop_reason tx_other(
     struct tx *t, const struct frame *f)
 {
-	struct packed_desc d;
+	struct fetched l;
 
+	shared_begin();
 	if (virtq_is_broken(t->vq))
 		return DROP_GUEST_RING_BROKEN;
 	if (f->offload.bits & t->refused)
 		return DROP_NO_OFFLOAD;
 	if (t->n_returns > RETURNS_MAX - GATHER_MAX)
 		return_all(t);
-	if (!fetch(t, t->n_used, &d))
+	if (!fetch(t, t->n_used, &l))
 		return DROP_GUEST_RING_FULL;
-	if (!t->log && tx_apart(t, f, &d))
-		return DROP_NONE;
-	return tx_slow(t, f);
+	return !t->log && tx_apart(t, f, &l) ? DROP_NONE : tx_slow(t, f, &l);
 }
 
 /* One descriptor that was fetched ahead and is large enough.  No more chains

@@ -112,7 +112,7 @@ void vhost_rings_pause(struct vhost_port *p, unsigned first, unsigned n)
 struct part {
 	uint64_t user, size;
 	unsigned align;
-	void *host;
+	void __peer *host;
 };
 
 uint64_t vhost_ring_used_size(
@@ -217,7 +217,7 @@ static uint16_t first_place(const struct vhost_ring *ring)
 	if (ring->base_is_ours)
 		return ring->base;
 	if (!ring->vq.packed)
-		return shared_load(&ring->vq.used->idx);
+		return shared_poll(&ring->vq.used->idx);
 	return packed_recover(&ring->vq, &place) ? place : ring->base;
 }
 

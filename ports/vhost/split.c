@@ -14,8 +14,8 @@ static bool call_is_wanted(const struct virtq *vq, uint16_t old, uint16_t new)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* (C) */
 	if (vq->event_idx)
 		return vring_need_event(
-		    shared_load(&vq->avail->ring[vq->size]), new, old);
-	return !(shared_load(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
+		    shared_poll(&vq->avail->ring[vq->size]), new, old);
+	return !(shared_poll(&vq->avail->flags) & VRING_AVAIL_F_NO_INTERRUPT);
 }
 
 /* In order, not all of the @n elements need have been written. */
@@ -42,9 +42,9 @@ void split_publish(struct virtq *vq, unsigned n, struct port_worker *w)
 }
 
 /* Where the device says how far the guest may go without a notification. */
-static uint16_t *avail_event(const struct virtq *vq)
+static uint16_t __peer *avail_event(const struct virtq *vq)
 {
-	return (uint16_t *)&vq->used->ring[vq->size];
+	return (uint16_t __peer *)&vq->used->ring[vq->size];
 }
 
 static uint64_t offset_of(const struct virtq *vq, const void *field)
@@ -79,7 +79,7 @@ void split_kicks_on(struct virtq *vq)
 
 bool split_is_empty(const struct virtq *vq)
 {
-	return shared_load(&vq->avail->idx) == vq->next_avail;
+	return shared_poll(&vq->avail->idx) == vq->next_avail;
 }
 
 void split_start(struct virtq *vq)

@@ -16,8 +16,8 @@
 
 struct split_entry {
 	struct shared_desc d;
-	uint8_t *at;   /* where its buffer is whole, or NULL */
-	uint16_t head; /* not checked */
+	uint8_t __peer *at; /* where its buffer is whole, or NULL */
+	uint16_t head;	    /* not checked */
 };
 
 /* Chains that wait in @vq, looked up once; 0 also if that broke it. */
@@ -53,6 +53,7 @@ static inline void split_fetch_all(
 	struct buffer_window win = {0};
 
 	for (unsigned k = 0; k < n; k++) {
+		shared_chain(k);
 		split_fetch(&e[k], vq, &win, k);
 		buffer_prefetch(e[k].at, to_write);
 	}
@@ -62,19 +63,21 @@ static inline void split_fetch_all(
 static inline void split_use(
     const struct virtq *vq, unsigned k, uint16_t head, uint32_t len)
 {
-	struct vring_used_elem *u =
+	struct vring_used_elem __peer *u =
 	    &vq->used->ring[(vq->next_used + k) & (vq->size - 1)];
 
-	u->id = head;
-	u->len = len;
+	shared_store_u32(&u->id, head);
+	shared_store_u32(&u->len, len);
 }
 
 /* Adds the buffers of entry @e to @g until it holds @want bytes or the chain
  * ends; nothing beyond them is noted.  All must have the @direction
- * (VRING_DESC_F_WRITE or 0).  Returns how the chain broke the rules, or
- * VIRTQ_NONE. (virtio 1.2, 2.7.5) */
+ * (VRING_DESC_F_WRITE or 0).  The descriptor that the first one links to, if
+ * it was fetched, is *second; else NULL.  Returns how the chain broke the
+ * rules, or VIRTQ_NONE. (virtio 1.2, 2.7.5) */
 enum virtq_fault split_gather(struct gather *g, const struct virtq *vq,
-    const struct split_entry *e, uint16_t direction, uint32_t want);
+    const struct split_entry *e, const struct shared_desc *second,
+    uint16_t direction, uint32_t want);
 
 /* Publishes the @n used elements just filled; notifies if asked to. */
 void split_publish(struct virtq *vq, unsigned n, struct port_worker *w);

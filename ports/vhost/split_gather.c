@@ -16,9 +16,10 @@
 struct walk {
 	bool indirect; /* at guest address @table; else the ring's */
 	uint64_t table;
-	uint32_t n;	/* descriptors in it */
-	uint32_t steps; /* of them looked at */
-	uint32_t seen;	/* index not to be met again */
+	uint32_t n;			  /* descriptors in it */
+	uint32_t steps;			  /* of them looked at */
+	uint32_t seen;			  /* index not to be met again */
+	const struct shared_desc *second; /* if fetched, the next to come */
 };
 
 /* Moves @w to descriptor @i of its table and fetches it to *d. */
@@ -31,10 +32,14 @@ static enum virtq_fault step(
 		return VIRTQ_DESC_LOOP;
 	if (!(w->steps & (w->steps - 1)))
 		w->seen = i;
-	if (!w->indirect)
+	if (w->second) {
+		*d = *w->second;
+		w->second = NULL;
+	} else if (!w->indirect) {
 		*d = shared_load_desc(&vq->desc[i]);
-	else if (!buffer_read(vq->mem, w->table + 16ull * i, d, sizeof(*d)))
+	} else if (!buffer_read(vq->mem, w->table + 16ull * i, d, sizeof(*d))) {
 		return VIRTQ_DESC_ADDR;
+	}
 	return VIRTQ_NONE;
 }
 
@@ -51,14 +56,16 @@ static enum virtq_fault enter(
 		return VIRTQ_INDIRECT;
 	if (d->addr + d->len < d->addr)
 		return VIRTQ_DESC_ADDR;
-	*w = (struct walk){true, d->addr, n, 0, UINT32_MAX};
+	*w = (struct walk){true, d->addr, n, 0, UINT32_MAX, NULL};
 	return VIRTQ_NONE;
 }
 
 enum virtq_fault split_gather(struct gather *g, const struct virtq *vq,
-    const struct split_entry *e, uint16_t direction, uint32_t want)
+    const struct split_entry *e, const struct shared_desc *second,
+    uint16_t direction, uint32_t want)
 {
-	struct walk w = {.n = vq->size, .steps = 1, .seen = e->head};
+	struct walk w = {
+	    .n = vq->size, .steps = 1, .seen = e->head, .second = second};
 	struct shared_desc d = e->d;
 	enum virtq_fault fault = VIRTQ_NONE;
 

@@ -8,14 +8,17 @@
 #include "ports/vhost/frame_in.h"
 #include "ports/vhost/split.h"
 
+/* @second was fetched as well if @has_second. */
 static __attribute__((noinline)) enum frame_in_outcome rx_slow(
-    struct frame_in *in, const struct split_entry *e)
+    struct frame_in *in, const struct split_entry *e, struct shared_desc second,
+    bool has_second)
 {
 	struct gather g;
 	enum virtq_fault fault;
 
 	gather_init(&g);
-	fault = split_gather(&g, in->vq, e, 0, in->vq->hdr_len + FRAME_IN_WANT);
+	fault = split_gather(&g, in->vq, e, has_second ? &second : NULL, 0,
+	    in->vq->hdr_len + FRAME_IN_WANT);
 	in->n_descs += g.n_descs;
 	if (fault)
 		return frame_in_breach(in, fault);
@@ -28,22 +31,24 @@ static inline enum frame_in_outcome rx_one(
 {
 	struct virtq *vq = in->vq;
 	struct shared_desc d = e->d;
-	const uint8_t *data;
+	const uint8_t __peer *data;
 	uint32_t len;
+	bool apart;
 
 	if (__builtin_expect(e->head >= vq->size, 0))
 		return frame_in_breach(in, VIRTQ_DESC_INDEX);
 	if (!e->at)
-		return rx_slow(in, e);
+		return rx_slow(in, e, d, false);
 	data = e->at + vq->hdr_len;
 	len = d.len - vq->hdr_len;
-	if (d.flags == VRING_DESC_F_NEXT && !len && d.next < vq->size) {
+	apart = d.flags == VRING_DESC_F_NEXT && !len && d.next < vq->size;
+	if (apart) {
 		d = shared_load_desc(&vq->desc[d.next]);
 		data = buffer_whole(vq, d.addr, d.len);
 		len = d.len;
 	}
 	if (d.flags || !data || !plain_len_is_lawful(len))
-		return rx_slow(in, e);
+		return rx_slow(in, e, d, apart);
 	return frame_in_linear(in, e->at, data, len);
 }
 
@@ -60,6 +65,7 @@ unsigned split_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 		n = BATCH_MAX;
 	split_fetch_all(e, vq, n, false);
 	for (i = 0; i < n && in.n_descs < FRAME_IN_DESCS_MAX; i++) {
+		shared_chain(i);
 		if (rx_one(&in, &e[i]) != FRAME_IN_TAKEN)
 			break;
 		vq->taken[i] = e[i].head;

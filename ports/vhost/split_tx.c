@@ -25,6 +25,13 @@ struct tx {
 	struct split_entry entry[BATCH_MAX];
 };
 
+/* What was fetched of the chain that is to be filled. */
+struct looked {
+	const struct split_entry *e;
+	struct shared_desc second; /* the one that it links to */
+	bool has_second;
+};
+
 /* Whether there are more than @n chains, all that are known of; asks once in
  * a call.  A guest that takes its index back is not followed. */
 static bool find_more(struct tx *t, unsigned n)
@@ -59,10 +66,11 @@ static inline const struct split_entry *entry_at(
 	return spare;
 }
 
-/* Any shape of chain, and several.  Each looks at one descriptor at least,
- * so the gather's limit is a limit to their number too. */
+/* Any shape of chain, and several, of which what was looked at is *first.
+ * Each looks at one descriptor at least, so the gather's limit is a limit to
+ * their number too. */
 static __attribute__((noinline)) enum drop_reason tx_slow(
-    struct tx *t, const struct frame *f)
+    struct tx *t, const struct frame *f, const struct looked *first)
 {
 	struct virtq *vq = t->vq;
 	uint32_t want = vq->hdr_len + f->len, before, len[GATHER_MAX];
@@ -73,14 +81,17 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 	gather_init(&g);
 	do {
 		struct split_entry spare;
-		const struct split_entry *e;
+		const struct split_entry *e = first->e;
 		enum virtq_fault fault;
 
 		if (t->n_used + n == t->n_avail && !find_more(t, t->n_used + n))
 			return why_none(t);
-		e = entry_at(t, t->n_used + n, &spare);
+		if (n)
+			e = entry_at(t, t->n_used + n, &spare);
 		before = g.len;
-		fault = split_gather(&g, vq, e, VRING_DESC_F_WRITE, want);
+		fault = split_gather(&g, vq, e,
+		    !n && first->has_second ? &first->second : NULL,
+		    VRING_DESC_F_WRITE, want);
 		if (fault) {
 			virtq_break(vq, fault);
 			t->n_entries = 0; /* nothing follows a breach */
@@ -103,18 +114,19 @@ static __attribute__((noinline)) enum drop_reason tx_slow(
 }
 
 /* The header in one descriptor, the frame in the next. */
-static bool tx_apart(
-    struct tx *t, const struct frame *f, const struct split_entry *e)
+static bool tx_apart(struct tx *t, const struct frame *f, struct looked *l)
 {
 	struct virtq *vq = t->vq;
+	const struct split_entry *e = l->e;
 	struct shared_desc d = e->d;
-	uint8_t *data;
+	uint8_t __peer *data;
 
 	if (!e->at || e->head >= vq->size || d.len != vq->hdr_len ||
 	    d.flags != (VRING_DESC_F_WRITE | VRING_DESC_F_NEXT) ||
 	    d.next >= vq->size)
 		return false;
-	d = shared_load_desc(&vq->desc[d.next]);
+	d = l->second = shared_load_desc(&vq->desc[d.next]);
+	l->has_second = true;
 	if (d.flags != VRING_DESC_F_WRITE || d.len < f->len)
 		return false;
 	data = buffer_whole(vq, d.addr, d.len);
@@ -128,17 +140,18 @@ static bool tx_apart(
 static __attribute__((noinline)) enum drop_reason tx_other(
     struct tx *t, const struct frame *f)
 {
+	struct looked l = {.has_second = false};
 	struct split_entry spare;
 
+	shared_begin();
 	if (virtq_is_broken(t->vq))
 		return DROP_GUEST_RING_BROKEN;
 	if (f->offload.bits & t->refused)
 		return DROP_NO_OFFLOAD;
 	if (t->n_used == t->n_avail && !find_more(t, t->n_used))
 		return why_none(t);
-	if (!t->log && tx_apart(t, f, entry_at(t, t->n_used, &spare)))
-		return DROP_NONE;
-	return tx_slow(t, f);
+	l.e = entry_at(t, t->n_used, &spare);
+	return !t->log && tx_apart(t, f, &l) ? DROP_NONE : tx_slow(t, f, &l);
 }
 
 /* One descriptor that was fetched ahead and is large enough. */

@@ -28,6 +28,7 @@ bool virtq_call(struct virtq *vq, struct port_worker *w)
 
 unsigned virtq_rx(struct virtq *vq, struct batch *b, struct port_worker *w)
 {
+	shared_begin();
 	return vq->packed ? packed_rx(vq, b, w) : split_rx(vq, b, w);
 }
 
@@ -42,6 +43,7 @@ void virtq_rx_done(struct virtq *vq, struct port_worker *w)
 void virtq_tx(struct virtq *vq, struct frame *const f[], unsigned n,
     struct port_worker *w)
 {
+	shared_begin();
 	if (vq->packed)
 		packed_tx(vq, f, n, w);
 	else

@@ -73,14 +73,14 @@ struct virtq {
 	const struct vhost_memory *mem;
 	union {
 		struct {
-			struct vring_desc *desc;
-			struct vring_avail *avail;
-			struct vring_used *used;
+			struct vring_desc __peer *desc;
+			struct vring_avail __peer *avail;
+			struct vring_used __peer *used;
 		};
 		struct {
-			struct vring_packed_desc *slot;
-			struct vring_packed_desc_event *driver_event;
-			struct vring_packed_desc_event *device_event;
+			struct vring_packed_desc __peer *slot;
+			struct vring_packed_desc_event __peer *driver_event;
+			struct vring_packed_desc_event __peer *device_event;
 		};
 	};
 	struct port *port;

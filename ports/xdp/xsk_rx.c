@@ -129,7 +129,7 @@ static void add_buffer(struct rx *r, uint8_t *data, uint32_t len, bool more)
 		r->x->discarding = more;
 		return;
 	}
-	r->f->segs[r->f->n_segs++] = (struct frame_seg){data, len};
+	r->f->segs[r->f->n_segs++] = frame_seg_own(data, len);
 	r->f->len += len;
 	r->b->n_segs++;
 }

@@ -136,7 +136,8 @@ static enum drop_reason send_in_place(struct tx *t, struct frame *f)
 	put_desc(t, f->head, f->head_len,
 	    leave_checksum(t->x, f->head, f) | goes_on(left));
 	for (unsigned i = 0; i < f->n_segs; i++)
-		put_desc(t, f->segs[i].data, f->segs[i].len, goes_on(--left));
+		put_desc(t, frame_seg_at(&f->segs[i]), f->segs[i].len,
+		    goes_on(--left));
 	f->flags |= FRAME_TAKEN;
 	return DROP_NONE;
 }
@@ -145,7 +146,7 @@ static enum drop_reason send_in_place(struct tx *t, struct frame *f)
 struct reader {
 	const struct frame *f;
 	unsigned next; /* segment after this piece */
-	const uint8_t *data;
+	const uint8_t __peer *data;
 	uint32_t left; /* of this piece */
 };
 
@@ -154,7 +155,7 @@ static void read_bytes(struct reader *r, uint8_t *to, uint32_t n)
 	while (n) {
 		uint32_t some = r->left < n ? r->left : n;
 
-		memcpy(to, r->data, some);
+		shared_carry_in(to, r->data, some);
 		to += some;
 		n -= some;
 		r->data += some;
@@ -172,7 +173,7 @@ static enum drop_reason send_copy(struct tx *t, const struct frame *f)
 	uint32_t room = POOL_FRAME_SIZE - before;
 	uint32_t n = f->len <= room ? 1 : (f->len + room - 1) / room;
 	uint32_t slot[COPY_SLOTS_MAX], got = 0, left, options = 0;
-	struct reader r = {f, 0, f->head, f->head_len};
+	struct reader r = {f, 0, frame_seg_own(f->head, 0).data, f->head_len};
 	int64_t s = 0;
 
 	if (n > t->x->max_bufs)
@@ -211,7 +212,7 @@ static bool lies_well(const struct xsk *x, const struct frame *f)
 	    f->n_segs >= x->max_bufs || pool_offset(x->pool, f->head) < before)
 		return false;
 	for (unsigned i = 0; i < f->n_segs; i++)
-		if (pool_offset(x->pool, f->segs[i].data) < before)
+		if (pool_offset(x->pool, frame_seg_at(&f->segs[i])) < before)
 			return false;
 	return true;
 }

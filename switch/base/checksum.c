@@ -103,7 +103,8 @@ uint64_t checksum_frame(const struct frame *f, uint32_t start)
 	uint64_t sum = checksum_add(0, 0, f->head + start, at);
 
 	for (unsigned i = 0; i < f->n_segs; i++) {
-		sum = checksum_add(sum, at, f->segs[i].data, f->segs[i].len);
+		sum = checksum_add(sum, at,
+		    shared_raw(const uint8_t, f->segs[i].data), f->segs[i].len);
 		at += f->segs[i].len;
 	}
 	return sum;

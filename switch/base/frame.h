@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 #include "switch/base/offload.h"
+#include "switch/base/shared.h"
 
 typedef uint16_t port_no; /* index of a port in a snapshot */
 
@@ -57,9 +58,20 @@ enum frame_flag {
 };
 
 struct frame_seg {
-	const uint8_t *data; /* if borrowed, shared: copy, never look */
-	uint32_t len;	     /* bytes, > 0 */
+	const uint8_t __peer *data; /* if borrowed, shared: copy, never look */
+	uint32_t len;		    /* bytes, > 0 */
 };
+
+/* A segment in memory of ours, and where it lies if it is one. */
+static inline struct frame_seg frame_seg_own(const uint8_t *data, uint32_t len)
+{
+	return (struct frame_seg){(const uint8_t __peer *)data, len};
+}
+
+static inline const uint8_t *frame_seg_at(const struct frame_seg *s)
+{
+	return shared_raw(const uint8_t, s->data);
+}
 
 struct frame {
 	uint8_t *head;

@@ -341,8 +341,8 @@ static void add_payload(
     struct batch *b, struct frame *to, const struct frame *f, uint32_t hdr_len)
 {
 	if (f->head_len > hdr_len)
-		b->segs[b->n_segs++] = (struct frame_seg){
-		    f->head + hdr_len, f->head_len - hdr_len};
+		b->segs[b->n_segs++] =
+		    frame_seg_own(f->head + hdr_len, f->head_len - hdr_len);
 	for (unsigned i = 0; i < f->n_segs; i++)
 		b->segs[b->n_segs++] = f->segs[i];
 	to->n_segs = (uint16_t)(&b->segs[b->n_segs] - to->segs);

@@ -121,7 +121,8 @@ static inline void pool_put_frame(
 {
 	pool_put(cache, pool_slot(cache->pool, f->head));
 	for (unsigned i = 0; i < f->n_segs; i++)
-		pool_put(cache, pool_slot(cache->pool, f->segs[i].data));
+		pool_put(
+		    cache, pool_slot(cache->pool, frame_seg_at(&f->segs[i])));
 }
 
 /* @slot, which is ours, is @holder's from here on. */

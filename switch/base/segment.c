@@ -54,7 +54,8 @@ void segment_begin(struct segmenter *s, const struct frame *f, uint8_t accepts)
 	assert(o->bits & OFFLOAD_GSO && o->hdr_len <= f->head_len);
 	layers_parse(&p, f->head, f->head_len);
 	*s = (struct segmenter){.f = f,
-	    .piece = {f->head + o->hdr_len, f->head_len - (uint32_t)o->hdr_len},
+	    .piece = frame_seg_own(
+		f->head + o->hdr_len, f->head_len - (uint32_t)o->hdr_len),
 	    .left = f->len - o->hdr_len,
 	    .l3 = (uint16_t)p.l3,
 	    .phdr = checksum_fold((uint64_t)csum_field(f) + (uint16_t)~len),
