@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <json-c/json.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,21 +61,24 @@ int config_read(const char *path, char **text, struct err *e)
 	FILE *f = strcmp(path, "-") ? fopen(path, "re") : stdin;
 	size_t size, n = 0, got;
 	char *content = NULL, buf[4096];
+	bool is_text = true;
 	FILE *to;
 	int r = 0;
 
 	if (!f)
 		return refuse(e, "read", path, errno);
 	to = open_memstream(&content, &size);
-	while (to && (got = fread(buf, 1, sizeof(buf), f)) > 0 &&
-	       (n += got) <= CONFIG_MAX && !memchr(buf, 0, got))
+	while (to && is_text && (got = fread(buf, 1, sizeof(buf), f)) > 0 &&
+	       (n += got) <= CONFIG_MAX) {
+		is_text = !memchr(buf, 0, got);
 		fwrite(buf, 1, got, to);
+	}
 	if (!to || fclose(to) != 0)
 		r = refuse(e, "read", path, ENOMEM);
 	else if (ferror(f))
 		r = refuse(e, "read", path, errno ? errno : EIO);
-	else if (!feof(f))
-		r = refuse(e, "read", path, n > CONFIG_MAX ? EFBIG : EILSEQ);
+	else if (!is_text || n > CONFIG_MAX)
+		r = refuse(e, "read", path, is_text ? EFBIG : EILSEQ);
 	if (f != stdin)
 		fclose(f);
 	if (r < 0)
