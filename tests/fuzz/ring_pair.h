@@ -5,25 +5,26 @@
  * A fuzz target says how the queues are set up and what its instructions put
  * into memory; this is the rest.  The input is the options of both queues and
  * then, several times, what is put into their memories.  Each time the device
- * takes what it finds on the one side and puts it out on the other; the
- * sanitizers watch our side, canaries the bytes round each guest's memory, and
- * assertions what a batch promises.  With bit 7 of the first byte another
- * thread flips bits in both memories meanwhile.
+ * takes what it finds on the one side, merges frames and cuts them as the other
+ * side wants them, and puts them out there; the sanitizers watch our side,
+ * canaries the bytes round each guest's memory, and assertions what a batch
+ * promises.  A target may have bits of both memories flipped meanwhile.
  *
- * Threads: the fuzzer's, and the one that flips bits between flipper_start()
- * and flipper_stop().
+ * Threads: the fuzzer's, and flipper.h's.
  */
 #ifndef TESTS_FUZZ_RING_PAIR_H
 #define TESTS_FUZZ_RING_PAIR_H
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 
 #include "ports/vhost/virtq.h"
+#include "switch/base/completion.h"
+#include "switch/base/merge.h"
+#include "tests/fuzz/flipper.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -53,64 +54,12 @@ struct guest {
 };
 
 static struct guest guests[2];
-static struct batch batch;
+static struct batch batch, merged, room;
 
-static struct {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool wanted, stopped;
-	uint32_t stop; /* atomic */
-} flipper = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, true, 0};
-
-static inline void flip_bits(void)
+static void add_to_flipper(struct guest *g)
 {
-	uint32_t seed = 1;
-
-	while (!__atomic_load_n(&flipper.stop, __ATOMIC_RELAXED)) {
-		struct guest *g = &guests[seed >> 31];
-		/* Mostly where the ring is. */
-		uint32_t at = (seed >> 8) % (seed & 64 ? REGION : 0x200);
-
-		__atomic_fetch_xor(&g->bytes[seed >> 30 & 1][at],
-		    (uint8_t)(1 << (seed >> 27 & 7)), __ATOMIC_RELAXED);
-		seed = seed * 1664525 + 1013904223;
-	}
-}
-
-static void *flip(void *arg)
-{
-	(void)arg;
-	pthread_mutex_lock(&flipper.lock);
-	for (;;) {
-		while (!flipper.wanted)
-			pthread_cond_wait(&flipper.changed, &flipper.lock);
-		flipper.stopped = false;
-		pthread_mutex_unlock(&flipper.lock);
-		flip_bits();
-		pthread_mutex_lock(&flipper.lock);
-		flipper.wanted = false;
-		flipper.stopped = true;
-		pthread_cond_broadcast(&flipper.changed);
-	}
-	return NULL;
-}
-
-static inline void flipper_start(void)
-{
-	pthread_mutex_lock(&flipper.lock);
-	__atomic_store_n(&flipper.stop, 0, __ATOMIC_RELAXED);
-	flipper.wanted = true;
-	pthread_cond_broadcast(&flipper.changed);
-	pthread_mutex_unlock(&flipper.lock);
-}
-
-static inline void flipper_stop(void)
-{
-	pthread_mutex_lock(&flipper.lock);
-	__atomic_store_n(&flipper.stop, 1, __ATOMIC_RELAXED);
-	while (flipper.wanted || !flipper.stopped)
-		pthread_cond_wait(&flipper.changed, &flipper.lock);
-	pthread_mutex_unlock(&flipper.lock);
+	for (unsigned i = 0; i < 2; i++)
+		flipper_add(g->bytes[i], REGION);
 }
 
 static void ignore(struct port *port)
@@ -142,13 +91,13 @@ static inline void guest_init(struct guest *g)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	pthread_t thread;
-
 	(void)argc;
 	(void)argv;
 	guest_init(&guests[0]);
 	guest_init(&guests[1]);
-	return pthread_create(&thread, NULL, flip, NULL);
+	add_to_flipper(&guests[0]);
+	add_to_flipper(&guests[1]);
+	return 0;
 }
 
 /* An instruction of the input: small inputs are to make large rings. */
@@ -218,9 +167,31 @@ static inline uint64_t drops(const struct counters *c)
 	return n;
 }
 
+/* As egress.c has it: what the sender left undone and the receiver does not
+ * take is done, what it takes whole is put together.  Returns how many frames
+ * were handed over. */
+static inline unsigned put_out(struct guest *to)
+{
+	struct frame *f[BATCH_MAX], *done[BATCH_MAX];
+	struct completion c;
+	unsigned n = batch.n, some, total = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		f[i] = &batch.f[i];
+		f[i]->n_left = 1;
+	}
+	merged.n = merged.n_segs = 0;
+	n = merge_frames(f, n, to->port.accepts, &merged);
+	completion_begin(&c, f, n, to->port.accepts, &room);
+	while ((some = completion_next(&c, done))) {
+		virtq_tx(&to->vq, done, some, &to->w);
+		total += some;
+	}
+	return total;
+}
+
 static inline void forward(struct guest *from, struct guest *to)
 {
-	struct frame *f[BATCH_MAX];
 	uint64_t before = from->counters.rx_packets, after;
 	uint64_t sent = to->counters.tx_packets + drops(&to->counters);
 	unsigned n;
@@ -233,11 +204,8 @@ static inline void forward(struct guest *from, struct guest *to)
 	assert(n == from->vq.n_taken);
 	assert(batch.n + after - before == n || from->vq.fault);
 	check_batch(from);
-	for (unsigned i = 0; i < batch.n; i++)
-		f[i] = &batch.f[i];
-	virtq_tx(&to->vq, f, batch.n, &to->w);
-	assert(
-	    to->counters.tx_packets + drops(&to->counters) == sent + batch.n);
+	sent += put_out(to);
+	assert(to->counters.tx_packets + drops(&to->counters) == sent);
 	virtq_rx_done(&from->vq, &from->w);
 	assert(from->vq.next_used == from->vq.next_avail);
 	assert(to->vq.next_used == to->vq.next_avail);
@@ -290,10 +258,8 @@ static inline void guest_fill(struct guest *g, const struct ring_kind *kind,
 
 /* @size is RING_PAIR_MIN at least. */
 static inline void ring_pair_run(
-    const struct ring_kind *kind, const uint8_t *data, size_t size)
+    const struct ring_kind *kind, const uint8_t *data, size_t size, bool flips)
 {
-	bool flips = data[0] & 0x80;
-
 	guest_start(&guests[0], kind, data[0], data[2]);
 	guest_start(&guests[1], kind, data[1], data[3]);
 	data += RING_PAIR_MIN;
