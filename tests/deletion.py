@@ -16,7 +16,7 @@ they are, then, with the sanitizers, they and the fuzz targets.  Nobody noticing
 is an error.  Checks of the machine (memory that is short, a system call that
 fails) are left out.
 
-    tests/deletion.py [--list] [--plain] [--only REGEX] [--skip N] [FILE...]
+    tests/deletion.py [--list] [--builds asan] [--only REGEX] [--skip N] [FILE...]
 """
 import argparse
 import os
@@ -225,16 +225,16 @@ class Tree:
         shutil.rmtree(self.dir)
 
 
-def runs_about(path, sanitized):
+def runs_about(path, builds):
     tests = next(tests for pattern, tests in ABOUT if re.match(pattern, path))
-    plain = [("plain", t) for t in tests if t.startswith("unit/")]
-    return plain + [("asan", t) for t in tests if sanitized]
+    return [(kind, t) for kind in BUILDS if kind in builds.split()
+            for t in tests if kind == "asan" or t.startswith("unit/")]
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--list", action="store_true")
-    p.add_argument("--plain", action="store_true", help="no sanitizers")
+    p.add_argument("--builds", default="plain asan", help="which to try")
     p.add_argument("--only", default="", help="regex of FILE:LINE: CHECK")
     p.add_argument("--skip", type=int, default=0)
     p.add_argument("--until", type=float, default=0, help="a time(2)")
@@ -260,7 +260,7 @@ def main():
     tree = Tree(".")
     noticed = survived = 0
     every = sorted({r for f, *_ in todo
-                    for r in runs_about(f, not args.plain)})
+                    for r in runs_about(f, args.builds)})
     for kind, t in every:
         made = tree.make(kind, [t])
         if made.returncode:
@@ -273,7 +273,7 @@ def main():
         with open(os.path.join(tree.dir, f), "w") as out:
             out.write("%s((%s) %s)%s" %
                       (original[:a], original[a:b], settled, original[b:]))
-        who = tree.notices(runs_about(f, not args.plain))
+        who = tree.notices(runs_about(f, args.builds))
         print("%-40s %-44s %s" % ("%s:%d" % (f, line), name[:44],
                                   who or "NOBODY"), flush=True)
         with open(os.path.join(tree.dir, f), "w") as out:

@@ -320,6 +320,25 @@ Test(packed, case_60_indirect)
 	expect_broken(g, VIRTQ_INDIRECT);
 }
 
+/* Each would do but for its length: what it begins with is enough. */
+Test(packed, case_60_indirect_table_is_judged_as_a_whole)
+{
+	struct packed_desc all = {GUEST_SEAM, FRAME_LEN_MAX + 1000, 0, 0};
+	struct packed *g = packed_open(16);
+
+	ring_write(g->r, BUFS, &all, sizeof(all));
+	packed_put(g, BUFS, 16 * (VIRTQ_SIZE_MAX + 1), ID, IND);
+	expect_broken(g, VIRTQ_INDIRECT);
+
+	g = packed_open(16);
+	g->r->mem->region[0].guest = 0;
+	g->r->mem->region[1].guest = UINT64_MAX - REGION_SIZE + 1;
+	all.addr = BUFS_AT;
+	ring_write(g->r, UINT64_MAX - 15, &all, sizeof(all));
+	packed_put(g, UINT64_MAX - 15, 48, ID, IND);
+	expect_broken(g, VIRTQ_DESC_ADDR);
+}
+
 /* As many entries as a frame may have pieces, and one more. */
 Test(packed, case_60_tables_have_an_end)
 {

@@ -460,6 +460,15 @@ Test(packed_tx, case_64_addresses)
 	bad_address(0, 2000);
 }
 
+Test(packed_tx, case_64_address_of_the_header_alone)
+{
+	struct packed *g = packed_open(16);
+
+	packed_put(g, GUEST_END, HDR, ID, W | N);
+	packed_put(g, BUFS, 2000, ID, W);
+	expect_broken(g, VIRTQ_DESC_ADDR);
+}
+
 Test(packed_tx, case_67_direction)
 {
 	struct packed *g = packed_open(16);

@@ -156,6 +156,10 @@ Test(pipe_client, the_server_speaks_in_order)
 	hi.hello.min_version = 0x201;
 	send_message(hi, -1);
 	expect_farewell("version");
+	hi.hello.min_version = 0x100;
+	hi.hello.max_version = 0x1ff;
+	send_message(hi, -1);
+	expect_farewell("version");
 	send_message(pipe_message_ack(), -1);
 	expect_farewell("message");
 	send_message(hello(), -1);

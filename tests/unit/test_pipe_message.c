@@ -153,6 +153,48 @@ Test(pipe_message, a_ring_has_a_size_that_there_is)
 	}
 }
 
+Test(pipe_message, a_ring_has_no_private_data)
+{
+	struct memif_msg m = ring_message(true, 0);
+
+	m.add_ring.private_size = 64;
+	greet();
+	add_region();
+	send_message(m, eventfd(0, 0));
+	expect_refused("ring_private");
+}
+
+Test(pipe_message, a_descriptor_comes_only_where_it_is_due)
+{
+	greet();
+	add_region();
+	add_ring(true, 0);
+	send_message(
+	    pipe_message_connect(MEMIF_CONNECT, "app0"), eventfd(0, 0));
+	expect_refused("message");
+}
+
+/* What the listener says to a peer that no port knows of yet. */
+Test(pipe_message, the_first_word_is_init)
+{
+	char text[MEMIF_REASON_SIZE + 1];
+	struct memif_msg m;
+
+	cr_assert_eq(receive_type(), MEMIF_HELLO);
+	send_message(pipe_message_connect(MEMIF_CONNECT, "app0"), -1);
+	m = receive(NULL);
+	cr_assert_eq(m.type, MEMIF_DISCONNECT);
+	pipe_message_text(text, m.disconnect.reason, MEMIF_REASON_SIZE);
+	cr_expect_str_eq(text, "INIT is due");
+	cr_expect(is_hung_up(peer));
+	close(peer);
+	peer = connect_at(pipe_port_path(p));
+	cr_assert_eq(receive_type(), MEMIF_HELLO);
+	send_message(pipe_message_disconnect("enough"), -1);
+	cr_expect_eq(receive_type(), 0, "nothing to say to that");
+	cr_expect(is_hung_up(peer));
+}
+
 Test(pipe_message, a_ring_comes_with_an_eventfd)
 {
 	static const char *const why = "msg_fds";

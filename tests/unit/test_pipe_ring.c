@@ -250,7 +250,19 @@ Test(pipe_ring, runts_and_giants_are_dropped)
 		cr_assert_eq(rx(e), n);
 		expect_frame(0, 1024);
 		end_close(e);
+		e = end_open(1024, client, false);
+		n = end_send(e, 1028, 4);
+		expect_drop(e, DROP_RX_MALFORMED, 1028, n);
 	}
+}
+
+/* However long it says that it is, one byte too many is enough. */
+Test(pipe_ring, of_a_giant_no_more_is_counted_than_is_looked_at)
+{
+	struct end *e = end_open(RING, false, false);
+
+	end_send(e, FRAME_LEN_MAX + 1000, FRAME_LEN_MAX + 1000);
+	expect_drop(e, DROP_RX_OVERSIZE, FRAME_LEN_MAX + 1, 1);
 }
 
 /* Slot @i has one bad frame between good ones: those before it arrive. */

@@ -464,6 +464,20 @@ Test(split, case_64_addresses)
 	bad_address(UINT64_MAX - 50, 100);
 }
 
+/* Behind a buffer in the same region, which is looked into first. */
+Test(split, case_64_past_the_region_of_the_buffer_before)
+{
+	struct ring *r = ring_open(16);
+
+	ring_frame(r, GUEST_END - 2000, 100);
+	ring_offer_one(r, 0, GUEST_END - 2000, HDR + 100, 0);
+	ring_offer_one(r, 1, GUEST_END - 100, 200, 0);
+	cr_assert_eq(rx(r), 1);
+	cr_assert_eq(fault(r), VIRTQ_DESC_ADDR);
+	expect_frame(r, 0, 100);
+	ring_close(r);
+}
+
 Test(split, case_64_the_last_byte_may_be_used)
 {
 	struct ring *r = ring_open(16);

@@ -364,6 +364,12 @@ Test(split_tx, case_54_head_index)
 			ring_desc(r, k, BUFS, 2000, W, 0);
 		ring_offer(r, head[i]);
 		expect_broken(r, VIRTQ_DESC_INDEX);
+		r = ring_open(16);
+		for (unsigned k = 0; k < 64; k++)
+			ring_desc(r, k, BUFS, HDR, W | N, 5);
+		ring_desc(r, 5, BUFS + 100, 2000, W, 0);
+		ring_offer(r, head[i]);
+		expect_broken(r, VIRTQ_DESC_INDEX);
 	}
 }
 

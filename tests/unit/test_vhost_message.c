@@ -155,6 +155,45 @@ Test(vhost_message, a_disabled_ring_discards)
 	cr_expect_eq(tell_state(VHOST_USER_SET_VRING_ENABLE, 1, 1), 0);
 	cr_expect_eq(p->port.state, PORT_UP);
 	cr_expect_not(p->ring[1].discard);
+	cr_expect_eq(tell_state(VHOST_USER_SET_VRING_ENABLE, 1, 2), 1);
+}
+
+/* Which of those that it needs comes last makes no difference. */
+Test(vhost_message, a_ring_waits_for_all_of_it)
+{
+	struct vhost_vring_addr a = ring_addr(1, USER);
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	for (unsigned last = 0; last < 5; last++) {
+		cr_assert_eq(tell_u64(VHOST_USER_SET_PROTOCOL_FEATURES,
+				 BIT(VHOST_PROTOCOL_REPLY_ACK)),
+		    0);
+		for (unsigned i = 1; i <= 5; i++) {
+			cr_expect_eq(p->port.rx_live, 0, "last %u", last);
+			switch ((last + i) % 5) {
+			case 0:
+				tell_u64(VHOST_USER_SET_FEATURES, MODERN);
+				break;
+			case 1:
+				share_memory();
+				break;
+			case 2:
+				tell_state(VHOST_USER_SET_VRING_NUM, 1, RING);
+				break;
+			case 3:
+				tell(VHOST_USER_SET_VRING_ADDR, &a, sizeof(a),
+				    NULL, 0);
+				break;
+			case 4:
+				tell_fd(VHOST_USER_SET_VRING_KICK, 1, fd);
+			}
+		}
+		cr_expect_eq(p->port.rx_live, 1, "last %u", last);
+		close(peer);
+		pump();
+		attach();
+	}
+	close(fd);
 }
 
 Test(vhost_message, call_descriptor_may_change_under_way)
@@ -180,6 +219,7 @@ Test(vhost_message, case_01_to_04_sizes_and_unknown_requests)
 {
 	static const uint32_t unknown[] = {0, 7, 41, 9999, 1u << 31, ~0u};
 	struct vhost_header huge = {VHOST_USER_SET_MEM_TABLE, 1, ~0u};
+	struct vhost_mem_table two = {.n = 2, .region = {region_at(0)}};
 	uint64_t zero = 0;
 	int fd[8];
 
@@ -202,6 +242,13 @@ Test(vhost_message, case_01_to_04_sizes_and_unknown_requests)
 	}
 	send_message(VHOST_USER_GET_FEATURES, 0, NULL, 0, NULL, 0);
 	expect_closed("msg_flags");
+	send_message(VHOST_USER_GET_FEATURES, VHOST_VERSION | VHOST_FLAG_REPLY,
+	    NULL, 0, NULL, 0);
+	expect_closed("msg_flags");
+	tell(VHOST_USER_GET_FEATURES, &zero, 8, NULL, 0);
+	expect_closed("msg_size");
+	tell(VHOST_USER_SET_MEM_TABLE, &two, 40, fd, 2);
+	expect_closed("msg_size");
 	cr_expect_eq(tell(VHOST_USER_IOTLB_MSG, fd, 32, NULL, 0), 1);
 }
 
@@ -209,6 +256,7 @@ Test(vhost_message, case_06_07_descriptors_are_counted_and_closed)
 {
 	unsigned before = count_fds();
 	struct vhost_mem_table table = {.n = 8};
+	struct vhost_mem_region one = {.region = region_at(0)};
 	uint64_t zero = 0;
 	int fd[20];
 
@@ -231,6 +279,8 @@ Test(vhost_message, case_06_07_descriptors_are_counted_and_closed)
 	expect_closed("msg_fds");
 	table.n = 1;
 	tell(VHOST_USER_SET_MEM_TABLE, &table, 40, fd, 8);
+	expect_closed("msg_fds");
+	tell(VHOST_USER_ADD_MEM_REG, &one, sizeof(one), NULL, 0);
 	expect_closed("msg_fds");
 	for (int i = 0; i < 20; i++)
 		close(fd[i]);
@@ -311,6 +361,27 @@ static void expect_broken(struct vhost_vring_addr a)
 	attach();
 }
 
+/* In a region whose addresses are aligned otherwise than our mapping is. */
+static void expect_misaligned(uint64_t ring)
+{
+	struct vhost_mem_table table = {
+	    .n = 1, .region = {{GUEST, MEM_SIZE - 16, USER + 8, 0}}};
+	struct vhost_vring_addr a = ring_addr(1, ring);
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	negotiate(MODERN);
+	cr_assert_eq(
+	    tell(VHOST_USER_SET_MEM_TABLE, &table, 8 + 32, &memfd, 1), 0);
+	tell_state(VHOST_USER_SET_VRING_NUM, 1, RING);
+	tell_fd(VHOST_USER_SET_VRING_KICK, 1, fd);
+	tell(VHOST_USER_SET_VRING_ADDR, &a, sizeof(a), NULL, 0);
+	cr_expect(closed());
+	cr_expect_str_eq(p->port.reason, "ring_addr");
+	close(fd);
+	close(peer);
+	attach();
+}
+
 Test(vhost_message, case_22_a_ring_that_does_not_fit_breaks_the_port)
 {
 	struct vhost_vring_addr good = ring_addr(0, USER), a;
@@ -334,6 +405,8 @@ Test(vhost_message, case_22_a_ring_that_does_not_fit_breaks_the_port)
 	a.avail = a.desc + 64;
 	expect_broken(a);
 	cr_expect_eq(p->n_broken, 6);
+	expect_misaligned(USER + 8);
+	expect_misaligned(USER + 16);
 	cr_expect_eq(p->port.state, PORT_BROKEN, "until a guest is back");
 	run_rings(2);
 	cr_expect_eq(p->port.state, PORT_UP);
