@@ -98,4 +98,10 @@ static inline int shared_replace(uint16_t __peer *p, uint16_t from, uint16_t to)
 	    0, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 }
 
+/* Sets @bits where others set theirs, after all that was stored before. */
+static inline void shared_set_bits(uint8_t __peer *p, uint8_t bits)
+{
+	__atomic_fetch_or(shared_raw(uint8_t, p), bits, __ATOMIC_RELEASE);
+}
+
 #endif

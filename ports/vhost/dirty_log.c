@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "ports/peer/access.h"
 #include "ports/vhost/dirty_log.h"
 
 enum { BITS = 8 };
@@ -78,7 +79,7 @@ bool dirty_log_mark(struct dirty_log *log, uint64_t guest, uint64_t len)
 	if (!dirty_log_covers(log, guest, len))
 		return false;
 	for (; page <= (guest + len - 1) / DIRTY_LOG_PAGE; page++)
-		__atomic_fetch_or(&log->bits[page / BITS],
-		    (uint8_t)(1 << page % BITS), __ATOMIC_RELEASE); /* (A) */
+		shared_set_bits(&log->bits[page / BITS],
+		    (uint8_t)(1 << page % BITS)); /* (A) */
 	return true;
 }

@@ -32,7 +32,7 @@
 enum { DIRTY_LOG_PAGE = 4096 }; /* bytes of guest memory, for one bit */
 
 struct dirty_log {
-	uint8_t *bits;
+	uint8_t __peer *bits;
 	uint64_t size; /* bytes of them */
 	struct mapping map;
 	struct guard guard;

@@ -47,14 +47,14 @@ static uint16_t __peer *avail_event(const struct virtq *vq)
 	return (uint16_t __peer *)&vq->used->ring[vq->size];
 }
 
-static uint64_t offset_of(const struct virtq *vq, const void *field)
+static uint64_t offset_of(const struct virtq *vq, const void __peer *field)
 {
 	return (uintptr_t)field - (uintptr_t)vq->used;
 }
 
 static void set_flags(struct virtq *vq, uint16_t flags)
 {
-	uint16_t *field = &vq->used->flags;
+	uint16_t __peer *field = &vq->used->flags;
 
 	shared_store(field, flags);
 	virtq_log_used(vq, offset_of(vq, field), sizeof(*field));
