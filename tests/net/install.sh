@@ -16,8 +16,8 @@ build="build-essential pkg-config libjson-c-dev libsystemd-dev liburcu-dev
 	clang bpftool"
 guest="qemu-system-x86 busybox-static iperf3 ethtool cpio gzip xz-utils jq"
 tests="libcriterion-dev clang libclang-rt-14-dev dpdk-dev iproute2 iputils-ping
-	procps bash-completion mandoc debian-archive-keyring tcpdump systemd
-	libcap2-bin"
+	procps bash-completion mandoc debian-archive-keyring tcpdump tshark
+	systemd libcap2-bin"
 
 die() {
 	printf 'install: %s\n' "$@" >&2

@@ -10,14 +10,14 @@
 #
 # The switch sums what is for t3.  What is for x1 it may leave to the kernel,
 # which has to do it here, because the card is told that it does no checksums.
+#
+# Whether frames are right is for tshark to say, frame by frame.
 
 . "${0%/*}/lib.sh"
 . "${0%/*}/netns.sh"
-require jq ip ethtool iperf3 ping nstat busybox sha1sum setpriv unshare
-tools=$BUILD/tests/net
-for tool in gso_send wire_catch wire_check; do
-	[ -x "$tools/$tool" ] || die "$tools/$tool is missing; run make lab"
-done
+. "${0%/*}/wire.sh"
+require jq ip ethtool iperf3 ping nstat busybox setpriv unshare
+wire_require gso_send wire_catch
 
 counter() { # PORT KEY
 	swctl -j -s port show "$1" | jq ".[0].$2 // 0"
@@ -41,33 +41,7 @@ tap_add() {
 		in_ns "$1" ip link set e0 up
 }
 
-# --- catching
-
-# Starts to catch, at e0 of namespaces "$2".., what address $1 sends.
-catch_begin() {
-	local mac=$1 ns
-	shift
-	catchers=()
-	for ns; do
-		rm -f "$T/caught.$ns"
-		: >"$T/ready.$ns"
-		start_in "$ns" "$T/ready.$ns" sh -c 'exec "$0" e0 "$1" >"$2"' \
-			"$tools/wire_catch" "$mac" "$T/caught.$ns"
-		catchers+=("$pid")
-	done
-	for ns; do
-		eventually 5 grep -q ready "$T/ready.$ns" || return 1
-	done
-}
-
-# Waits until all of it has come.
-catch_end() {
-	local p status=0
-	for p in "${catchers[@]}"; do
-		wait "$p" || status=1
-	done
-	return $status
-}
+# --- injecting
 
 injected=02:00:00:00:00:01
 
@@ -81,16 +55,14 @@ inject() {
 		in_ns t1 "$tools/gso_send" e0 $words && catch_end
 }
 
-# Whether what was caught at $1 are the kernel's.
+# Whether what was caught at $1 are the kernel's.  They are kept, for tshark to
+# look at all of them at once.
 same_frames() {
+	cat "$T/caught.$1" >>"$T/segments"
 	cmp "$T/caught.$1" "$T/caught.l" && return
 	wc -l "$T/caught.$1" "$T/caught.l"
 	diff "$T/caught.$1" "$T/caught.l" | head -n 4 | cut -c -260
 	return 1
-}
-
-is_right() {
-	"$tools/wire_check" <"$T/caught.$1"
 }
 
 # Whether hosts "$2".. get the segments that the kernel makes of the frame of
@@ -100,9 +72,28 @@ as_the_kernel() {
 	shift
 	inject "$words" "$@" || return
 	for host; do
-		is_right "$host" && same_frames "$host" &&
+		same_frames "$host" &&
 			[ "$(wc -l <"$T/caught.$host")" -gt 1 ] || return
 	done
+}
+
+# Whether it is found out when frames of the stream just caught are broken: one
+# in its payload, one in its header, one is missing, and one cut short.
+breaks_are_found() {
+	awk 'length($7) < 2000 { next }
+		{ hex = $7; n = length(hex); digit = substr(hex, n) }
+		++at == 2 { hex = substr(hex, 1, n - 1) (digit == "0" ? 1 : 0) }
+		at == 3 { hex = substr(hex, 1, 44) "01" substr(hex, 47) }
+		at == 7 { hex = substr(hex, 1, n - 2) }
+		at != 5 { print 0, 0, 0, 0, 0, 0, hex }
+		at == 7 { exit }' "$T/caught.x1" >"$T/broken"
+	! are_right "$T/broken" 1 >"$T/found" || return
+	cat "$T/found"
+	grep -qx "frame 2 of .*: TCP checksum" "$T/found" &&
+		grep -qx "frame 3 of .*: IPv4 checksum" "$T/found" &&
+		grep -qx "frame 5 of .*: sequence" "$T/found" &&
+		grep -q "^frame 6 of " "$T/found" &&
+		grep -q "^6 frames, 4 wrong" "$T/found"
 }
 
 # --- segments
@@ -139,7 +130,41 @@ segments() {
 zero_sum() {
 	as_the_kernel "tcp4 seq 0xffffff00 id 65530" t3 &&
 		grep -q 7fff00000000 "$T/caught.t3" &&
-		inject "tcp4 seq 0xffffff00 id 65530" x1 && is_right x1
+		inject "tcp4 seq 0xffffff00 id 65530" x1 &&
+		are_right "$T/caught.x1" 1
+}
+
+# --- checksums left to the kernel
+
+tx_checksum_by() { # WHOM
+	swctl -d port show x1 | tee "$T/shown"
+	grep -Eq "tx.checksum:? +$1" "$T/shown"
+}
+
+# Whether every segment for x1, which alone gets them, is handed over unsummed,
+# and comes out summed.
+summed_by_kernel() {
+	local before
+	before=$(counter x1 passed_through)
+	inject tcp4 x1 && same_frames x1 &&
+		[ "$(counter x1 passed_through)" = \
+			$((before + $(wc -l <"$T/caught.x1"))) ]
+}
+
+# A card that says it does checksums is left to do them: so they come out as
+# undone as the switch gave them to the kernel.
+left_undone() {
+	local status=0
+	in_ns s ethtool -K px1 tx on >/dev/null && inject tcp4 x1 &&
+		grep -q '^1 0 ' "$T/caught.x1" &&
+		! grep -v '^1 0 ' "$T/caught.x1" || status=1
+	in_ns s ethtool -K px1 tx off >/dev/null && return $status
+}
+
+leaves_checksums() {
+	check "checksums: the port says who does them" tx_checksum_by kernel
+	check "checksums: by the kernel, and right" summed_by_kernel
+	check "checksums: the switch does not" left_undone
 }
 
 # --- a stack's own stream
@@ -173,7 +198,7 @@ file_arrives() {
 stream_is_right() {
 	local size=4000000
 	catch_begin "$(mac_of t1)" x1 && file_arrives t1 x1 $size "$1" &&
-		catch_end && is_right x1 | tee "$T/checked" &&
+		catch_end && are_right "$T/caught.x1" 1 | tee "$T/checked" &&
 		grep -q ", 0 wrong, $size bytes" "$T/checked"
 }
 
@@ -182,6 +207,7 @@ streams() {
 	check "a stack's stream over IPv6, caught" stream_is_right fd00::2
 	in_ns t1 sysctl -qw net.ipv4.tcp_ecn=1
 	check "a stream with ECN, caught" stream_is_right 10.9.0.2
+	check "what is wrong in one is found" breaks_are_found
 	in_ns t1 sysctl -qw net.ipv4.tcp_ecn=2
 	check "they came in large frames" [ "$(counter t1 'rx_bytes /
 		.[0].rx_packets | round')" -gt 5000 ]
@@ -312,6 +338,7 @@ check "segments: every frame is accounted for" conserved br0
 stop_swd
 
 check "streams: the switch starts" begin
+leaves_checksums
 streams
 check "streams: every frame is accounted for" conserved br0
 stop_swd
@@ -334,5 +361,6 @@ stop_swd
 check "flood: the switch starts" begin
 floods
 check "flood: every frame is accounted for" conserved br0
+check "tshark finds all segments right" are_right "$T/segments" 0
 check "the switch ends well" stop_swd
 verdict
