@@ -49,6 +49,14 @@ guest_prepare() {
 	mv "$answer.$$" "$answer"
 }
 
+# Gives all guests that boot from here on programs "$@", in /bin.
+guest_add() {
+	mkdir -p "$T/root/bin" && cp "$@" "$T/root/bin" || return
+	{ cat "$GUEST_DIR/initrd.gz" && (cd "$T/root" && find . |
+		cpio -o -H newc --quiet | gzip -1); } >"$T/initrd.gz"
+	guest_qemu=("${guest_qemu[@]/#$GUEST_DIR\/initrd.gz/$T/initrd.gz}")
+}
+
 # Boots guest $1 with words $2 for its kernel's command line, in the QEMU
 # command "$3"...  Returns at once; guest_wait() waits for it.
 guest_boot() {
@@ -159,8 +167,11 @@ guest_no_errors() {
 			for (i = 2; i <= NF; i++)
 				if (name[\$1, i] ~ /^In(Err|Hdr|Csum)/ && \$i)
 					bad = bad \$1 name[\$1, i] \" \" \$i \" \"
+				else if (name[\$1, i] ~ /Challenge/ && \$i)
+					print name[\$1, i], \$i
 		} { for (i = 2; i <= NF; i++) name[\$1, i] = \$i }
-		END { print bad; exit bad != \"\" }" /proc/net/snmp || exit 1
+		END { print bad; exit bad != \"\" }" /proc/net/snmp \
+			/proc/net/netstat || exit 1
 		cd /sys/class/net/eth0/statistics
 		grep . *_errors *_packets tx_dropped | grep -v :0
 		! grep -qv "^0$" *_errors tx_dropped || exit 1

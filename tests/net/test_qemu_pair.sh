@@ -7,10 +7,9 @@
 # features: an ordinary guest with one that has two queues, a guest without
 # mergeable buffers with one that knows only the legacy device, two with jumbo
 # frames, and two whose rings are packed, with a third whose rings are split.
-# All of them hand each other large unsummed frames; then three guests that
-# differ in what they take do not.  Everyone has a port of its own
-# on the one bridge, so that the frames of the whole test are accounted for
-# together at the end.
+# All of them hand each other large unsummed frames (of others there is
+# test_offloads.sh).  Everyone has a port of its own on the one bridge, so that
+# the frames of the whole test are accounted for together at the end.
 
 . "${0%/*}/lib.sh"
 . "${0%/*}/qemu.sh"
@@ -67,24 +66,6 @@ untouched() {
 			[ "$(counter "$port" passed_through)" -gt 0 ] &&
 			[ $((bytes / packets)) -gt \
 				$((14 + $(counter "$port" mtu))) ] || return 1
-	done
-}
-
-# Whether counters "$3".. of port $2 grow while guest $1 streams to it at
-# 10.0.0.N, where the port is vmN, and the others of the two do not.
-moves() {
-	local from=$1 port=$2 key before after wanted=" ${*:3} "
-	before="$(counter "$port" tx_segments) $(counter "$port" passed_through)"
-	streams "$from" "10.0.0.${port#vm}" -n 8M || return 1
-	after="$(counter "$port" tx_segments) $(counter "$port" passed_through)"
-	for key in tx_segments passed_through; do
-		echo "$port: $key from ${before%% *} to ${after%% *}"
-		if [[ $wanted == *" $key "* ]]; then
-			[ "${after%% *}" -gt $((${before%% *} + 10)) ]
-		else
-			[ "${after%% *}" = "${before%% *}" ]
-		fi || return 1
-		before=${before#* } after=${after#* }
 	done
 }
 
@@ -169,48 +150,6 @@ check "packed and split: the same without an event index" \
 check "packed and split: large frames pass untouched" untouched vm12
 for name in vm10 vm11 vm12; do
 	check "packed and split: no errors in $name" guest_no_errors $name
-	guest_stop $name
-done
-
-# What a guest leaves undone is its own business and may change at any moment.
-sets() {
-	guest "$1" ethtool -K eth0 "${@:2}"
-}
-
-all_ready() {
-	local name
-	for name; do
-		guest_wait "$name" || return 1
-		guest "$name" 'iperf3 -s -D >/dev/null' || return 1
-	done
-}
-
-check "ports with offload and without" add_ports vm7 vm8
-check "a port with offload off" \
-	swctl port add vm9 type vhost-user offload off
-guest_start vm7 "$T/vhost/vm7" addr=10.0.0.7/24
-guest_start vm8 "$T/vhost/vm8" addr=10.0.0.8/24 \
-	dev=guest_tso4=off,guest_tso6=off,guest_ecn=off
-guest_start vm9 "$T/vhost/vm9" addr=10.0.0.9/24
-check "offloads: all boot" all_ready vm7 vm8 vm9
-check "offloads: cut for who sums itself" \
-	moves vm7 vm8 tx_segments passed_through
-check "offloads: cut and summed for who does neither" moves vm7 vm9 tx_segments
-check "offloads: finished frames from there" moves vm9 vm7
-check "offloads: who takes less may send as much" moves vm8 vm7 passed_through
-check "offloads: a receiver switches them off" \
-	sets vm7 rx-gro-hw off gro off
-check "offloads: and still gets large frames" moves vm8 vm7 passed_through
-check "offloads: a sender switches segmentation off" \
-	sets vm8 tso off gso off
-check "offloads: and sends unsummed packets" moves vm8 vm7 passed_through
-check "offloads: that are summed for others" moves vm8 vm9
-check "offloads: a sender switches checksums off" sets vm8 tx off
-check "offloads: and sends finished frames" moves vm8 vm7
-check "offloads: a sender switches all on again" sets vm8 tx on tso on gso on
-check "offloads: and has its frames cut" moves vm8 vm9 tx_segments
-for name in vm7 vm8 vm9; do
-	check "offloads: no errors in $name" guest_no_errors $name
 	guest_stop $name
 done
 
