@@ -30,6 +30,17 @@ const struct port_ops *port_driver(const char *type)
 	return NULL;
 }
 
+struct json_object *port_types_inheritable(void)
+{
+	struct json_object *types = json_object_new_array();
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++)
+		if (drivers[i]->import_state)
+			json_object_array_add(
+			    types, json_object_new_string(drivers[i]->type));
+	return types;
+}
+
 const char *port_state_name(enum port_state state)
 {
 	static const char *const names[] = {[PORT_DOWN] = "down",

@@ -17,6 +17,20 @@
  *	to start a queue   prepare it, set its bit, changed()
  *	to stop a queue    clear its bit, changed(), then take it apart
  *
+ * A port whose peer or device shall not notice that another process takes this
+ * one's place (switch/takeover.h) has four more operations, all or none:
+ *
+ *	the process that leaves			the one that comes
+ *	export_state, RUNNING	─────────►	import_state
+ *	(workers stop)
+ *	export_state, STOPPED	─────────►	resume_state, queues live
+ *
+ * From import_state to resume_state both processes have the port; the one that
+ * comes touches nothing that the other one, its peer or its device could see,
+ * and if it fails, or close is called, the other goes on as if nothing had
+ * been.  Control of the process that leaves does nothing else meanwhile, so
+ * that only what workers change is told at the second stage.
+ *
  * Threads: open, close, set, show, attend on the control thread.  rx, rx_done,
  * arm, disarm on the one worker that owns that receive queue; tx and tx_flush
  * on any worker, one at a time for each transmit queue (the switch locks where
@@ -34,6 +48,7 @@
 #include <json-c/json.h>
 #include <systemd/sd-event.h>
 
+#include "ports/handover.h"
 #include "switch/base/counters.h"
 #include "switch/base/doorbell.h"
 #include "switch/base/err.h"
@@ -142,6 +157,24 @@ struct port_ops {
 	 * edge-triggered and never read; -1: this queue can only be polled. */
 	int (*wake_fd)(struct port *port, unsigned q);
 
+	/* Adds to @to and @h what @stage has to tell.  -errno with a sentence
+	 * if the port cannot be handed over at this moment. */
+	int (*export_state)(struct port *port, enum handover_stage stage,
+	    struct handover *h, struct json_object *to, struct err *e);
+
+	/* As open, but the port that another process described in @from. */
+	int (*import_state)(struct port **port, const struct port_env *env,
+	    const char *name, struct json_object *params, struct handover *h,
+	    struct json_object *from, struct err *e);
+
+	/* The other process has let go, and left off as @from says: the port
+	 * is this one's.  Queues may go live; a failure is the port's state. */
+	void (*resume_state)(struct port *port, struct json_object *from);
+
+	/* The process that came died at once, and nobody knows how far its
+	 * queues got: finds out.  No worker looks; live queues stay live. */
+	void (*reclaim_state)(struct port *port);
+
 	/* wake_fd is readable while @q has work, armed or not, and no longer:
 	 * what is looked at once for each arming suffices. */
 	bool wakes_always;
@@ -170,6 +203,10 @@ struct port {
 
 /* The driver of @type; NULL if there is none. */
 const struct port_ops *port_driver(const char *type);
+
+/* The types whose ports another process can hand over to this one; the
+ * caller's. */
+struct json_object *port_types_inheritable(void);
 
 /* "up" for PORT_UP. */
 const char *port_state_name(enum port_state state);

@@ -16,6 +16,7 @@
 #include "switch/control/events.h"
 #include "switch/forget.h"
 #include "switch/params.h"
+#include "switch/takeover.h"
 #include "switch/worker.h"
 
 struct bridge_port *bridge_port_find(
@@ -160,6 +161,19 @@ static int open_rate(
 	return 0;
 }
 
+/* Opens the port; from what another process leaves, if it does. */
+static int open_with(const struct port_ops *ops, struct port **port,
+    struct sw *sw, const char *name, struct json_object *params, struct err *e)
+{
+	const struct inheritance *i = sw->inherited;
+	struct json_object *from;
+
+	if (!i || !json_object_object_get_ex(i->ports, name, &from))
+		return ops->open(port, &sw->env, name, params, e);
+	return ops->import_state(
+	    port, &sw->env, name, params, i->handover, from, e);
+}
+
 static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
     port_no no, struct json_object *params, struct err *e)
 {
@@ -172,7 +186,7 @@ static int open_driver(struct sw *sw, struct bridge_port *bp, const char *name,
 		err_arg(e, type);
 		return -EINVAL;
 	}
-	rc = ops->open(&bp->port, &sw->env, name, params, e);
+	rc = open_with(ops, &bp->port, sw, name, params, e);
 	if (rc)
 		return rc;
 	snprintf(bp->port->name, sizeof(bp->port->name), "%s", name);

@@ -23,18 +23,23 @@
 #include "switch/control/control.h"
 #include "switch/sandbox.h"
 #include "switch/switch.h"
+#include "switch/takeover.h"
 #include "switch/version.h"
+
+enum { TAKEOVER = 256 }; /* an option without a letter */
 
 static const size_t POOL_DEFAULT = 64u << 20, POOL_MIN = 1u << 20;
 
 struct options {
 	const char *config, *rundir, *socket, *cpus;
-	size_t pool_size;
+	size_t pool_size; /* 0: the default */
+	bool takeover;
 };
 
 static const char usage[] =
     "usage: swd [-c FILE] [-r RUNDIR] [-S SOCKET] [-w CPULIST] [-m SIZE]\n"
     "           [-l LEVEL] [-V] [-h]\n"
+    "       swd --takeover [-r RUNDIR] [-S SOCKET] [-l LEVEL]\n"
     "\n"
     "  -c FILE     run the lines of FILE at start\n"
     "  -r RUNDIR   run directory (default /run/swd)\n"
@@ -43,7 +48,8 @@ static const char usage[] =
     "  -m SIZE     packet memory (default 64M)\n"
     "  -l LEVEL    error, warning, notice, info, debug (default info)\n"
     "  -V          version\n"
-    "  -h          this help\n";
+    "  -h          this help\n"
+    "  --takeover  take the place of the switch that answers on SOCKET\n";
 
 static int parse_size(const char *text, size_t *size)
 {
@@ -66,13 +72,32 @@ static int wrong_words(const char *what, const char *value)
 	return 2;
 }
 
+/* Who takes a place takes it as it is. */
+static int check_options(const struct options *o)
+{
+	const char *letter = o->config	    ? "-c"
+			     : o->cpus	    ? "-w"
+			     : o->pool_size ? "-m"
+					    : NULL;
+
+	return o->takeover && letter
+		   ? wrong_words("--takeover leaves no choice about", letter)
+		   : -1;
+}
+
 /* Returns -1 to go on, or the exit status. */
 static int parse_options(int argc, char *argv[], struct options *o)
 {
+	static const struct option names[] = {
+	    {"takeover", no_argument, NULL, TAKEOVER}, {0}};
 	int c, level;
 
-	while ((c = getopt(argc, argv, "c:r:S:w:m:l:Vh")) != -1) {
+	while ((c = getopt_long(argc, argv, "c:r:S:w:m:l:Vh", names, NULL)) !=
+	       -1) {
 		switch (c) {
+		case TAKEOVER:
+			o->takeover = true;
+			break;
 		case 'c':
 			o->config = optarg;
 			break;
@@ -108,7 +133,7 @@ static int parse_options(int argc, char *argv[], struct options *o)
 	}
 	if (optind < argc)
 		return wrong_words("unexpected word", argv[optind]);
-	return -1;
+	return check_options(o);
 }
 
 static int make_directory(const char *path, struct err *e)
@@ -175,54 +200,94 @@ static int open_loop(sd_event **event, struct err *e)
 	return rc < 0 ? err_set(e, rc, "event loop: %s", strerror(-rc)) : 0;
 }
 
-static int serve(
-    sd_event *event, struct sw *sw, const struct options *o, struct err *e)
+/* Becomes the switch of that configuration, or the one that runs. */
+static int start(struct control **control, struct sw *sw,
+    struct succession *succession, const struct options *o, struct err *e)
 {
-	struct control *control;
-	int rc = control_open(&control, sw, o->socket, e);
+	int rc;
 
-	if (rc)
-		return rc;
-	if (o->config)
-		rc = config_load(sw, o->config, e);
-	if (!rc) {
-		sd_notify(0, "READY=1");
-		log_info("ready, control socket %s", o->socket);
-		rc = sd_event_loop(event);
-		sd_notify(0, "STOPPING=1");
-		if (rc < 0)
-			err_set(e, rc, "event loop: %s", strerror(-rc));
+	if (succession) {
+		rc = succession_prepare(succession, sw, control, e);
+		return rc ? rc : succession_complete(succession, sw, e);
 	}
+	rc = control_open(control, sw, o->socket, e);
+	return rc || !o->config ? rc : config_load(sw, o->config, e);
+}
+
+static int serve(sd_event *event, struct sw *sw, struct control *control,
+    struct succession *succession, struct err *e)
+{
+	struct leaver *leaver = NULL;
+	int rc = leaver_open(&leaver, sw, control, succession, e);
+
+	succession_close(succession);
+	if (rc)
+		log_warning("nobody will be able to take over: %s", e->message);
+	sd_notify(0, "READY=1");
+	log_info("ready, control socket %s", control_listener(control)->path);
+	rc = sd_event_loop(event);
+	sd_notify(0, "STOPPING=1");
+	if (rc < 0)
+		err_set(e, rc, "event loop: %s", strerror(-rc));
+	leaver_close(leaver);
+	return rc;
+}
+
+static void complain(const struct err *e)
+{
+	log_err("%s", e->message);
+	if (e->hint[0])
+		log_err("Hint: %s", e->hint);
+}
+
+static int run_switch(const struct options *o, struct succession *succession,
+    sd_event *event, struct err *e)
+{
+	struct switch_options so = {.rundir = o->rundir,
+	    .cpus = o->cpus,
+	    .pool_size = succession	? succession_pool_size(succession)
+			 : o->pool_size ? o->pool_size
+					: POOL_DEFAULT};
+	struct control *control = NULL;
+	struct sw *sw = NULL;
+	int rc = switch_open(&sw, event, &so, e);
+
+	if (!rc)
+		rc = start(&control, sw, succession, o, e);
+	if (rc && succession) {
+		complain(e);
+		_exit(1); /* the other one goes on with what we have */
+	}
+	if (!rc)
+		rc = serve(event, sw, control, succession, e);
 	control_close(control);
+	switch_close(sw);
 	return rc;
 }
 
 static int run(const struct options *o, struct err *e)
 {
-	struct switch_options so = {
-	    .rundir = o->rundir, .cpus = o->cpus, .pool_size = o->pool_size};
+	struct succession *succession = NULL;
 	sd_event *event = NULL;
-	struct sw *sw = NULL;
 	int rc = sandbox_enter(e);
 
 	if (!rc)
 		rc = prepare_rundir(o->rundir, e);
 	if (!rc)
 		rc = guard_install(e);
+	if (!rc && o->takeover)
+		rc = succession_ask(&succession, o->socket, o->rundir, e);
 	if (!rc)
 		rc = open_loop(&event, e);
 	if (!rc)
-		rc = switch_open(&sw, event, &so, e);
-	if (!rc)
-		rc = serve(event, sw, o, e);
-	switch_close(sw);
+		rc = run_switch(o, succession, event, e);
 	sd_event_unref(event);
 	return rc;
 }
 
 int main(int argc, char *argv[])
 {
-	struct options o = {.rundir = "/run/swd", .pool_size = POOL_DEFAULT};
+	struct options o = {.rundir = "/run/swd"};
 	char socket_path[512];
 	struct err e = {0};
 	int rc = parse_options(argc, argv, &o);
@@ -240,10 +305,7 @@ int main(int argc, char *argv[])
 		err_hint(&e,
 		    "root's swd has no right to files of others, either: "
 		    "start it as the user whose they are");
-	if (rc) {
-		log_err("%s", e.message);
-		if (e.hint[0])
-			log_err("Hint: %s", e.hint);
-	}
+	if (rc)
+		complain(&e);
 	return rc ? 1 : 0;
 }

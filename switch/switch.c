@@ -76,7 +76,7 @@ static void publish_now(struct sw *sw)
 
 	sw->publish_wanted = false;
 	placement_fill(sw);
-	snap = build_or_die(sw, false);
+	snap = build_or_die(sw, sw->stopped);
 	if (old && !snapshot_compatible(old, snap)) {
 		replace_with_a_pause(sw, old, snap);
 	} else {
@@ -98,6 +98,18 @@ void switch_publish(struct sw *sw)
 void switch_publish_and_wait(struct sw *sw)
 {
 	assert(!sw->publish_held);
+	publish_now(sw);
+}
+
+void switch_stop(struct sw *sw)
+{
+	sw->stopped = true;
+	publish_now(sw);
+}
+
+void switch_go_on(struct sw *sw)
+{
+	sw->stopped = false;
 	publish_now(sw);
 }
 
@@ -148,7 +160,11 @@ static void on_port_changed(struct port *port)
 	if (!bp || bp->port != port)
 		return; /* still being opened, or already taken out */
 	bridge_port_update_mtu(bp);
-	publish_now(sw);
+	/* Of what another process leaves no worker here has seen anything. */
+	if (sw->inherited)
+		switch_publish(sw);
+	else
+		publish_now(sw);
 	tell_state(sw, bp);
 }
 

@@ -15,6 +15,7 @@
  *	spin.c        how long an empty queue is polled
  *	forget.c      a port's addresses leave the table a few at a time
  *	forward.c     one batch: look up, sort by egress, send
+ *	takeover*.c   another process goes on where this one stops
  *	control/      the unix socket, methods, events, the configuration file
  *
  * Life: one struct sw from swd.c's main().  Threads: control only, except
@@ -42,6 +43,7 @@ enum {
 
 struct bridge;
 struct bridge_port;
+struct inheritance;
 struct worker;
 struct snapshot;
 struct events;
@@ -79,6 +81,8 @@ struct sw {
 	struct snapshot *snapshot; /* the one that workers use */
 	unsigned publish_held;	   /* > 0: publish once, at release */
 	bool publish_wanted;
+	bool stopped;		       /* no worker polls anything */
+	struct inheritance *inherited; /* while taking over, or NULL */
 
 	struct events *events; /* subscribers of `monitor` */
 };
@@ -107,6 +111,11 @@ void switch_publish(struct sw *sw);
 void switch_publish_and_wait(struct sw *sw);
 void switch_publish_hold(struct sw *sw);
 void switch_publish_release(struct sw *sw);
+
+/* Returns when no worker touches any queue, whatever is published, until
+ * switch_go_on(). */
+void switch_stop(struct sw *sw);
+void switch_go_on(struct sw *sw);
 
 /* Counters of every port, summed over the workers, each worker read between
  * two of its batches, so that conservation holds exactly in what is returned:

@@ -171,6 +171,16 @@ static int bind_path(struct endpoint *ep, struct err *e)
 	return 0;
 }
 
+void endpoint_own(struct endpoint *ep)
+{
+	struct stat st;
+
+	if (ep->client || lstat(ep->address.sun_path, &st))
+		return;
+	ep->dev = st.st_dev;
+	ep->ino = st.st_ino;
+}
+
 static void remove_path(const struct endpoint *ep)
 {
 	struct stat st;
@@ -178,6 +188,16 @@ static void remove_path(const struct endpoint *ep)
 	if (ep->ino && !lstat(ep->address.sun_path, &st) &&
 	    st.st_dev == ep->dev && st.st_ino == ep->ino)
 		unlink(ep->address.sun_path);
+}
+
+static int watch_server(struct endpoint *ep, struct err *e)
+{
+	int rc;
+
+	hold_reserve();
+	rc = sd_event_add_io(
+	    ep->event, &ep->source, ep->fd, EPOLLIN, on_connect, ep);
+	return rc < 0 ? err_set(e, rc, "cannot watch a socket") : 0;
 }
 
 static int start_server(struct endpoint *ep, struct err *e)
@@ -195,10 +215,7 @@ static int start_server(struct endpoint *ep, struct err *e)
 	if (listen(ep->fd, BACKLOG))
 		return err_set(
 		    e, -errno, "listening at %s: %m", ep->address.sun_path);
-	hold_reserve();
-	rc = sd_event_add_io(
-	    ep->event, &ep->source, ep->fd, EPOLLIN, on_connect, ep);
-	return rc < 0 ? err_set(e, rc, "cannot watch a socket") : 0;
+	return watch_server(ep, e);
 }
 
 static int set_path(struct endpoint *ep, const char *path, struct err *e)
@@ -226,7 +243,8 @@ int endpoint_default_path(char *path, size_t size, const char *rundir,
 	return 0;
 }
 
-int endpoint_open(struct endpoint *ep, sd_event *event, const char *path,
+/* All but the socket; the timer will go off at once. */
+static int prepare(struct endpoint *ep, sd_event *event, const char *path,
     const struct endpoint_access *access, struct err *e)
 {
 	int rc = set_path(ep, path, e);
@@ -239,10 +257,31 @@ int endpoint_open(struct endpoint *ep, sd_event *event, const char *path,
 	ep->backoff_us = BACKOFF_MIN_US;
 	rc = sd_event_add_time_relative(
 	    event, &ep->timer, CLOCK_MONOTONIC, 0, ACCURACY_US, on_timer, ep);
-	if (rc < 0)
-		return err_set(e, rc, "no timer for a socket");
-	if (ep->client)
-		return 0;
+	return rc < 0 ? err_set(e, rc, "no timer for a socket") : 0;
+}
+
+int endpoint_inherit(struct endpoint *ep, sd_event *event, const char *path,
+    const struct endpoint_access *access, int fd, struct err *e)
+{
+	int rc = prepare(ep, event, path, access, e);
+
+	ep->fd = fd;
+	if (!rc)
+		sd_event_source_set_enabled(ep->timer, SD_EVENT_OFF);
+	if (!rc && !ep->client)
+		rc = watch_server(ep, e);
+	if (rc)
+		endpoint_close(ep);
+	return rc;
+}
+
+int endpoint_open(struct endpoint *ep, sd_event *event, const char *path,
+    const struct endpoint_access *access, struct err *e)
+{
+	int rc = prepare(ep, event, path, access, e);
+
+	if (rc || ep->client)
+		return rc;
 	sd_event_source_set_enabled(ep->timer, SD_EVENT_OFF);
 	rc = start_server(ep, e);
 	if (rc)

@@ -62,6 +62,13 @@ int endpoint_open(struct endpoint *ep, sd_event *event, const char *path,
 int endpoint_default_path(char *path, size_t size, const char *rundir,
     const char *kind, const char *name, struct err *e);
 
+/* The same at the socket @fd, which listens at @path already, for another
+ * process as yet (-1 in the client role); it is the endpoint's even on failure.
+ * The socket file is not ours to remove until endpoint_own(). */
+int endpoint_inherit(struct endpoint *ep, sd_event *event, const char *path,
+    const struct endpoint_access *access, int fd, struct err *e);
+void endpoint_own(struct endpoint *ep);
+
 /* Removes the socket file if it is still ours. */
 void endpoint_close(struct endpoint *ep);
 

@@ -67,8 +67,8 @@ int mapping_open(
     struct mapping *map, int fd, uint64_t offset, uint64_t size, struct err *e)
 {
 	uint64_t page = 0, skip, all;
+	int rc = check_kind(fd, &page, e), own;
 	void *start;
-	int rc = check_kind(fd, &page, e);
 
 	if (rc)
 		return rc;
@@ -76,15 +76,26 @@ int mapping_open(
 	rc = check_length(fd, offset + size, e);
 	if (rc)
 		return rc;
+	own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own < 0)
+		return err_set(
+		    e, -errno, "no descriptor for a memory region: %m");
 	skip = offset & (page - 1);
 	all = (skip + size + page - 1) & ~(page - 1);
 	start = mmap(NULL, all, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - skip));
-	if (start == MAP_FAILED)
-		return err_set(e, -errno,
+	    MAP_SHARED | MAP_NORESERVE, own, (off_t)(offset - skip));
+	if (start == MAP_FAILED) {
+		rc = err_set(e, -errno,
 		    "mapping %" PRIu64 " bytes of a peer's memory: %m", all);
-	*map =
-	    (struct mapping){(uint8_t __peer *)start + skip, start, all, page};
+		close(own);
+		return rc;
+	}
+	*map = (struct mapping){.at = (uint8_t __peer *)start + skip,
+	    .start = start,
+	    .size = all,
+	    .page = page,
+	    .offset = offset,
+	    .fd = own};
 	madvise(start, all, MADV_DONTDUMP);
 	return 0;
 }
@@ -92,4 +103,5 @@ int mapping_open(
 void mapping_close(const struct mapping *map)
 {
 	munmap(map->start, map->size);
+	close(map->fd);
 }

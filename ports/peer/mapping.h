@@ -7,8 +7,12 @@
  * and the length of the file are known, and the length is looked at after the
  * file was sealed, so that it cannot shrink in between.
  *
+ * The file stays open as long as it is mapped: a process that takes this one's
+ * place maps it again (ports/handover.h).
+ *
  * Life: open ──► (guard.h) ──► close.  Threads: control.
- * Ownership: the descriptor stays the caller's and is not needed once mapped.
+ * Ownership: the descriptor handed in stays the caller's; the mapping has one
+ * of its own.
  */
 #ifndef PORTS_PEER_MAPPING_H
 #define PORTS_PEER_MAPPING_H
@@ -24,7 +28,9 @@ struct mapping {
 	uint8_t __peer *at; /* the first byte that was asked for */
 	void *start;	    /* what mmap returned, and how much of it */
 	uint64_t size;
-	uint64_t page; /* bytes in which it can be replaced */
+	uint64_t page;	 /* bytes in which it can be replaced */
+	uint64_t offset; /* of the first byte in the file ... */
+	int fd;		 /* ... of this descriptor */
 };
 
 /* Maps [offset, offset + size), which does not wrap, of @fd.  -EMEDIUMTYPE if
@@ -37,6 +43,7 @@ int mapping_open(
  * it may be sealed. */
 bool mapping_seal(int fd);
 
+/* Unmaps it, and closes its descriptor. */
 void mapping_close(const struct mapping *map);
 
 #endif

@@ -311,6 +311,20 @@ enum vhost_outcome vhost_rings_resume(struct vhost_port *p)
 	return VHOST_DONE;
 }
 
+void vhost_rings_rewind(struct vhost_port *p)
+{
+	for (unsigned i = 0; i < vhost_port_n_rings(p); i++) {
+		struct vhost_ring *ring = &p->ring[i];
+
+		if (!ring->running)
+			continue;
+		ring->base = ring->vq.next_avail;
+		ring->base_is_ours = false;
+		virtq_start(&ring->vq, first_place(ring));
+		notify(ring);
+	}
+}
+
 void vhost_rings_signal_error(struct vhost_port *p)
 {
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)

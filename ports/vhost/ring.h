@@ -61,6 +61,10 @@ void vhost_rings_pause(struct vhost_port *p, unsigned first, unsigned n);
  * cannot be, "ring_size", "ring_base". */
 enum vhost_outcome vhost_rings_resume(struct vhost_port *p);
 
+/* Finds out of each running ring, in which another process has been meanwhile,
+ * where to go on; no worker is in any. */
+void vhost_rings_rewind(struct vhost_port *p);
+
 /* Forgets all about a stopped ring, except its call descriptor if @keep_call
  * and whether it is enabled. */
 void vhost_ring_forget(struct vhost_ring *ring, bool keep_call);

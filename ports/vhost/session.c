@@ -99,7 +99,7 @@ static void end_session(struct vhost_port *p)
 	endpoint_again(&p->endpoint);
 }
 
-static void break_session(struct vhost_port *p)
+void vhost_session_break(struct vhost_port *p)
 {
 	p->n_broken++;
 	log_limited(&p->limit, LOG_WARNING, "port %s: broken: %s: %s",
@@ -180,7 +180,7 @@ void vhost_session_message(void *owner, struct vhost_message *m)
 
 	endpoint_settled(&p->endpoint);
 	if (outcome == VHOST_BROKEN)
-		break_session(p);
+		vhost_session_break(p);
 	else if (outcome == VHOST_CLOSE || (outcome == VHOST_REFUSED && !acks))
 		vhost_session_end(p, p->token, p->why);
 	else if (rc == -EAGAIN)
@@ -213,7 +213,7 @@ void vhost_session_attend(struct vhost_port *p)
 		outcome = vhost_break(p, "log_shrunk",
 		    "the log of dirty pages is gone from under its mapping");
 	if (outcome == VHOST_BROKEN)
-		break_session(p);
+		vhost_session_break(p);
 }
 
 /* Why there is nobody to connect to, in the client role. */

@@ -31,6 +31,9 @@ void vhost_session_attach(void *owner, int fd);
 void vhost_session_message(void *owner, struct vhost_message *m);
 void vhost_session_end(void *owner, const char *token, const char *sentence);
 
+/* Ends the session for what vhost_break() noted; the port is broken. */
+void vhost_session_break(struct vhost_port *p);
+
 /* Looks for what workers found broken (port_ops.attend). */
 void vhost_session_attend(struct vhost_port *p);
 

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "ports/vhost/features.h"
+#include "ports/vhost/handover.h"
 #include "ports/vhost/session.h"
 #include "ports/vhost/vhost.h"
 
@@ -166,30 +167,28 @@ static void vhost_port_close(struct port *port)
 	free(p);
 }
 
-static int open_endpoint(struct vhost_port *p, const char *name,
-    struct json_object *params, struct err *e)
+/* Where the peer is met, path[0..size), and who may connect there. */
+static int place_endpoint(struct vhost_port *p, struct json_object *params,
+    struct endpoint_access *access, char *path, size_t size, struct err *e)
 {
-	const char *path = port_param_str(params, "socket", NULL);
+	const char *wish = port_param_str(params, "socket", NULL);
 	const char *role = port_param_str(params, "role", "server");
-	struct endpoint_access access;
-	char standard[512];
 	int rc;
 
-	endpoint_access_default(&access, "libvirt-qemu");
-	rc = endpoint_access_parse(&access,
-	    port_param_str(params, "group", NULL),
-	    port_param_str(params, "mode", NULL), e);
-	if (!rc && !path)
-		rc = endpoint_default_path(standard, sizeof(standard),
-		    p->port.env->rundir, "vhost", name, e);
-	if (rc)
-		return rc;
 	p->endpoint.client = !strcmp(role, "client");
 	p->endpoint.type = SOCK_STREAM;
 	p->endpoint.on_peer = vhost_session_attach;
 	p->endpoint.owner = p;
-	return endpoint_open(&p->endpoint, p->port.env->event,
-	    path ? path : standard, &access, e);
+	endpoint_access_default(access, "libvirt-qemu");
+	rc =
+	    endpoint_access_parse(access, port_param_str(params, "group", NULL),
+		port_param_str(params, "mode", NULL), e);
+	if (!rc && !wish)
+		rc = endpoint_default_path(
+		    path, size, p->port.env->rundir, "vhost", p->port.name, e);
+	if (wish)
+		snprintf(path, size, "%s", wish);
+	return rc;
 }
 
 static struct vhost_port *new_port(
@@ -216,7 +215,8 @@ static struct vhost_port *new_port(
 	return p;
 }
 
-static int vhost_open(struct port **port, const struct port_env *env,
+/* A port that meets nobody yet; to be closed as any other. */
+static int create(struct vhost_port **out, const struct port_env *env,
     const char *name, struct json_object *params, struct err *e)
 {
 	int64_t n = port_param_int(params, "queues", 1);
@@ -232,19 +232,56 @@ static int vhost_open(struct port **port, const struct port_env *env,
 		return err_set(e, -ENOMEM, "no memory for a port");
 	p->offload = port_param_bool(params, "offload", true);
 	rc = vhost_bell_get(e);
-	if (rc)
-		goto free_port;
-	rc = open_endpoint(p, name, params, e);
-	if (rc)
-		goto put_bell;
-	*port = &p->port;
+	if (rc) {
+		vhost_rings_free(p->ring, vhost_port_n_rings(p));
+		free(p);
+		return rc;
+	}
+	*out = p;
 	return 0;
+}
 
-put_bell:
-	vhost_bell_put();
-free_port:
-	vhost_rings_free(p->ring, vhost_port_n_rings(p));
-	free(p);
+static int vhost_open(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct err *e)
+{
+	struct endpoint_access access;
+	struct vhost_port *p;
+	char path[512];
+	int rc = create(&p, env, name, params, e);
+
+	if (rc)
+		return rc;
+	rc = place_endpoint(p, params, &access, path, sizeof(path), e);
+	if (!rc)
+		rc = endpoint_open(&p->endpoint, env->event, path, &access, e);
+	if (rc)
+		vhost_port_close(&p->port);
+	else
+		*port = &p->port;
+	return rc;
+}
+
+static int vhost_import(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	struct endpoint_access access;
+	struct vhost_port *p;
+	char path[512];
+	int rc = create(&p, env, name, params, e);
+
+	if (rc)
+		return rc;
+	rc = place_endpoint(p, params, &access, path, sizeof(path), e);
+	if (!rc)
+		rc = endpoint_inherit(&p->endpoint, env->event, path, &access,
+		    handover_take_fd(h, from, "listener"), e);
+	if (!rc)
+		rc = vhost_handover_import(p, h, from, e);
+	if (rc)
+		vhost_port_close(&p->port);
+	else
+		*port = &p->port;
 	return rc;
 }
 
@@ -255,6 +292,10 @@ const struct port_ops vhost_port_ops = {
     .set = vhost_set,
     .show = vhost_show,
     .attend = vhost_attend,
+    .export_state = vhost_handover_export,
+    .import_state = vhost_import,
+    .resume_state = vhost_handover_resume,
+    .reclaim_state = vhost_handover_reclaim,
     .rx = vhost_rx,
     .rx_done = vhost_rx_done,
     .tx = vhost_tx,

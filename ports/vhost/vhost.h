@@ -8,6 +8,7 @@
  *	session.c     a peer: arrives, is answered, leaves, is thrown out
  *	ring_log.c    which pages were written to, for a migration
  *	ring.c        when a ring runs; the only place that makes queues live
+ *	handover.c    the same port in the next process
  *	memory.c      guest memory: mapped, translated
  *	virtq*.c split*.c packed*.c  the rings themselves, on the workers
  *	frame_in.c frame_out.h buffer.c  frames out of, into buffers

@@ -16,7 +16,6 @@
 #include "switch/base/clock.h"
 #include "switch/base/log.h"
 #include "switch/control/control.h"
-#include "switch/control/control_socket.h"
 #include "switch/control/rpc_client.h"
 
 enum {
@@ -170,8 +169,8 @@ static int add_sources(struct control *c, struct err *e)
 	return rc < 0 ? err_set(e, rc, "event loop: %s", strerror(-rc)) : 0;
 }
 
-int control_open(
-    struct control **control, struct sw *sw, const char *path, struct err *e)
+int control_inherit(struct control **control, struct sw *sw,
+    const struct control_socket *socket, struct err *e)
 {
 	struct control *c = calloc(1, sizeof(*c));
 	int rc;
@@ -180,23 +179,36 @@ int control_open(
 		return err_set(e, -ENOMEM, "no memory for the control socket");
 	c->sw = sw;
 	c->owner.gone = on_gone;
+	c->socket = *socket;
 	c->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	rc = control_socket_open(&c->socket, path, e);
-	if (rc)
-		goto free_control;
 	rc = add_sources(c, e);
-	if (rc)
-		goto close_socket;
+	if (rc) {
+		sd_event_source_disable_unref(c->io);
+		close(c->reserve_fd);
+		free(c);
+		return rc;
+	}
 	*control = c;
 	return 0;
+}
 
-close_socket:
-	sd_event_source_disable_unref(c->io);
-	control_socket_close(&c->socket);
-free_control:
-	close(c->reserve_fd);
-	free(c);
+int control_open(
+    struct control **control, struct sw *sw, const char *path, struct err *e)
+{
+	struct control_socket socket;
+	int rc = control_socket_open(&socket, path, e);
+
+	if (rc)
+		return rc;
+	rc = control_inherit(control, sw, &socket, e);
+	if (rc)
+		control_socket_close(&socket);
 	return rc;
+}
+
+const struct control_socket *control_listener(const struct control *control)
+{
+	return &control->socket;
 }
 
 void control_close(struct control *control)

@@ -13,6 +13,7 @@
 #ifndef SWITCH_CONTROL_H
 #define SWITCH_CONTROL_H
 
+#include "switch/control/control_socket.h"
 #include "switch/switch.h"
 
 enum { CONTROL_CLIENTS_MAX = 64 };
@@ -23,6 +24,14 @@ struct control;
  * another switch answers there; see control_socket.h. */
 int control_open(
     struct control **control, struct sw *sw, const char *path, struct err *e);
+
+/* The same on a socket that listens already: another process's, whose place
+ * this one is to take. */
+int control_inherit(struct control **control, struct sw *sw,
+    const struct control_socket *socket, struct err *e);
+
+/* What is listened on. */
+const struct control_socket *control_listener(const struct control *control);
 
 /* Ends every connection and removes the socket.  Accepts NULL. */
 void control_close(struct control *control);

@@ -50,7 +50,8 @@ static void print_log(const struct swd *s)
 		fclose(f);
 }
 
-static void run_child(const struct swd *s, pid_t parent)
+static void run_child(
+    const struct swd *s, const char *const option[], pid_t parent)
 {
 	const char *binary = getenv("SWD");
 	const char *argv[SWD_OPTIONS_MAX + 4] = {"swd", "-r", s->dir};
@@ -60,8 +61,8 @@ static void run_child(const struct swd *s, pid_t parent)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(126);
-	for (unsigned i = 0; s->option[i]; i++)
-		argv[3 + i] = s->option[i];
+	for (unsigned i = 0; option[i]; i++)
+		argv[3 + i] = option[i];
 	snprintf(path, sizeof(path), "%s/swd.log", s->dir);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 	dup2(fd, STDOUT_FILENO);
@@ -113,7 +114,7 @@ int swd_respawn(struct swd *s)
 	if (s->pid < 0)
 		return -errno;
 	if (s->pid == 0)
-		run_child(s, parent);
+		run_child(s, s->option, parent);
 	do {
 		s->control = control_connect(s);
 		if (s->control >= 0)
@@ -127,6 +128,30 @@ int swd_respawn(struct swd *s)
 	swd_kill(s);
 	print_log(s);
 	return -ETIMEDOUT;
+}
+
+pid_t swd_start_successor(const struct swd *s)
+{
+	static const char *const option[] = {"--takeover", NULL};
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0)
+		run_child(s, option, parent);
+	return pid;
+}
+
+bool swd_is_succeeded(struct swd *s, pid_t by)
+{
+	int status;
+
+	if (!ended(s, &status))
+		return false;
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		fprintf(stderr, "swd ended with wait status 0x%x\n", status);
+		print_log(s);
+	}
+	s->pid = by;
+	return true;
 }
 
 int swd_start(struct swd *s, const char *const options[])

@@ -42,6 +42,11 @@ int swd_start(struct swd *s, const char *const options[]);
 /* Starts it again after swd_kill() or swd_stop(). */
 int swd_respawn(struct swd *s);
 
+/* Starts another one that is to take over; its pid, or -errno.  Once the first
+ * one has ended, which is asked without waiting, @s is the other one. */
+pid_t swd_start_successor(const struct swd *s);
+bool swd_is_succeeded(struct swd *s, pid_t by);
+
 /* Asks it to end.  0 if it did, with status 0; else -EPROTO with its log on
  * stderr, or -ETIMEDOUT after which it is killed. */
 int swd_stop(struct swd *s);
