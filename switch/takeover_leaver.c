@@ -182,13 +182,16 @@ static int prepare(struct leaver *l, struct err *e)
 }
 
 /* The second half, during which none does: what workers have changed, the
- * addresses of the last @age_s seconds included. */
+ * addresses seen in the last @age_s seconds included. */
 static int give_places(struct leaver *l, uint32_t age_s, struct err *e)
 {
 	struct json_object *doc = json_object_new_object();
 	struct handover h = {0};
-	int rc = describe_ports(l, HANDOVER_STOPPED, &h, doc, e);
+	int rc;
 
+	port_show_u64(doc, "stopped_ns", clock_ns());
+	switch_stop(l->sw);
+	rc = describe_ports(l, HANDOVER_STOPPED, &h, doc, e);
 	if (!rc)
 		rc = addresses_export(l->sw, age_s, &h, doc, e);
 	if (!rc)
@@ -274,7 +277,6 @@ static int hand_over(struct leaver *l, struct err *e)
 
 	if (rc)
 		return rc;
-	switch_stop(l->sw);
 	rc = give_places(
 	    l, (uint32_t)((clock_ms() - begin) / 1000) + AGE_SLACK_S, e);
 	if (!rc)

@@ -329,12 +329,10 @@ static int take_places(struct succession *s, struct sw *sw,
 int succession_complete(struct succession *s, struct sw *sw, struct err *e)
 {
 	struct json_object *doc = NULL, *places;
-	uint64_t begin;
 	int rc = takeover_send(s->fd, TAKEOVER_PREPARED, NULL, NULL, e);
 
 	if (!rc)
 		rc = take_places(s, sw, &doc, e);
-	begin = clock_ns();
 	if (!rc)
 		rc = takeover_send(s->fd, TAKEOVER_ACCEPTED, NULL, NULL, e);
 	if (!rc)
@@ -344,8 +342,9 @@ int succession_complete(struct succession *s, struct sw *sw, struct err *e)
 		json_object_object_get_ex(doc, "ports", &places);
 		resume(sw, places);
 		takeover_send(s->fd, TAKEOVER_RUNNING, NULL, NULL, NULL);
-		log_info("taken over, %u us after its last word",
-		    (unsigned)((clock_ns() - begin) / 1000));
+		log_info("taken over, after a pause of %u us",
+		    (unsigned)((clock_ns() - handover_u64(doc, "stopped_ns")) /
+			       1000));
 		open_the_others(s, sw);
 	}
 	json_object_put(doc);

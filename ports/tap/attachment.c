@@ -232,6 +232,102 @@ int tap_attachment_open(struct tap_port *p, const char *dev, struct err *e)
 	return rc;
 }
 
+int tap_attachment_export(struct port *port, enum handover_stage stage,
+    struct handover *h, struct json_object *to, struct err *e)
+{
+	struct tap_port *p = (struct tap_port *)port;
+	struct json_object *queues = json_object_new_array();
+
+	(void)e;
+	json_object_object_add(to, "queues", queues);
+	if (stage == HANDOVER_STOPPED)
+		return 0;
+	port_show_bool(to, "attached", p->attached);
+	port_show_bool(to, "ours", p->ours);
+	port_show_bool(to, "elsewhere", p->elsewhere);
+	port_show_u64(to, "ifindex", p->link.ifindex);
+	port_show_str(to, "name", p->link.name);
+	port_show_u64(to, "mac", p->link.mac);
+	port_show_u64(to, "mtu", p->link.mtu);
+	port_show_u64(to, "accepts", port->accepts);
+	for (unsigned q = 0; p->attached && q < p->n_queues; q++) {
+		struct json_object *o = json_object_new_object();
+
+		handover_put_fd(h, o, "fd", p->queue[q].fd);
+		json_object_array_add(queues, o);
+	}
+	return 0;
+}
+
+/* The interface as it is, or in another namespace as it was. */
+static void recall_link(struct tap_port *p, struct json_object *from)
+{
+	unsigned ifindex = (unsigned)handover_u64(from, "ifindex");
+
+	if (!p->elsewhere && !link_get_index(ifindex, &p->link, NULL))
+		return;
+	p->link = (struct link){.ifindex = ifindex,
+	    .mac = handover_u64(from, "mac"),
+	    .mtu = (uint32_t)handover_u64(from, "mtu")};
+	snprintf(p->link.name, sizeof(p->link.name), "%s",
+	    port_param_str(from, "name", ""));
+}
+
+static int inherit_queues(struct tap_port *p, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	struct json_object *queues = NULL;
+
+	json_object_object_get_ex(from, "queues", &queues);
+	if (!json_object_is_type(queues, json_type_array) ||
+	    json_object_array_length(queues) != p->n_queues)
+		return err_set(e, -EINVAL, "port %s has other queues than %u",
+		    p->port.name, p->n_queues);
+	for (unsigned q = 0; q < p->n_queues; q++)
+		tap_queue_init(&p->queue[q], &p->port,
+		    handover_take_fd(
+			h, json_object_array_get_idx(queues, q), "fd"));
+	p->attached = true;
+	return 0;
+}
+
+int tap_attachment_import(struct tap_port *p, const char *dev,
+    struct handover *h, struct json_object *from, struct err *e)
+{
+	int rc = listen_to_events(p, dev, e);
+
+	if (rc)
+		return rc;
+	snprintf(p->dev, sizeof(p->dev), "%.*s", IFNAMSIZ - 1, dev);
+	p->ours = port_param_bool(from, "ours", false);
+	p->elsewhere = port_param_bool(from, "elsewhere", false);
+	p->port.accepts = (uint8_t)handover_u64(from, "accepts");
+	if (!port_param_bool(from, "attached", false))
+		return 0;
+	recall_link(p, from);
+	link_watch_bind(p->watch, p->elsewhere ? 0 : p->link.ifindex);
+	return inherit_queues(p, h, from, e);
+}
+
+void tap_attachment_resume(struct port *port, struct json_object *from)
+{
+	struct tap_port *p = (struct tap_port *)port;
+
+	(void)from;
+	if (!p->attached) {
+		try_again(p);
+		return;
+	}
+	picture(p);
+	port->env->changed(port);
+}
+
+/* A descriptor has no position that could be lost. */
+void tap_attachment_reclaim(struct port *port)
+{
+	(void)port;
+}
+
 void tap_attachment_close(struct tap_port *p)
 {
 	link_watch_close(p->watch);

@@ -97,22 +97,47 @@ static struct tap_port *new_port(const struct port_env *env, const char *name,
 	return p;
 }
 
-static int tap_open(struct port **port, const struct port_env *env,
+static int create(struct tap_port **p, const struct port_env *env,
     const char *name, struct json_object *params, struct err *e)
 {
 	int64_t n = port_param_int(params, "queues", 1);
-	const char *dev = port_param_str(params, "dev", name);
-	struct tap_port *p;
-	int rc;
 
 	if (n < 1 || n > PORT_QUEUES_MAX)
 		return err_set(e, -EINVAL,
 		    "queues %" PRId64 " is not between 1 and %d", n,
 		    PORT_QUEUES_MAX);
-	p = new_port(env, name, params, (unsigned)n);
-	if (!p)
-		return err_set(e, -ENOMEM, "no memory for a port");
+	*p = new_port(env, name, params, (unsigned)n);
+	return *p ? 0 : err_set(e, -ENOMEM, "no memory for a port");
+}
+
+static int tap_open(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct err *e)
+{
+	const char *dev = port_param_str(params, "dev", name);
+	struct tap_port *p;
+	int rc = create(&p, env, name, params, e);
+
+	if (rc)
+		return rc;
 	rc = tap_attachment_open(p, dev, e);
+	if (rc)
+		tap_close(&p->port);
+	else
+		*port = &p->port;
+	return rc;
+}
+
+static int tap_import(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	const char *dev = port_param_str(params, "dev", name);
+	struct tap_port *p;
+	int rc = create(&p, env, name, params, e);
+
+	if (rc)
+		return rc;
+	rc = tap_attachment_import(p, dev, h, from, e);
 	if (rc)
 		tap_close(&p->port);
 	else
@@ -127,6 +152,10 @@ const struct port_ops tap_port_ops = {
     .reset = tap_reset,
     .show = tap_show,
     .attend = tap_attend,
+    .export_state = tap_attachment_export,
+    .import_state = tap_import,
+    .resume_state = tap_attachment_resume,
+    .reclaim_state = tap_attachment_reclaim,
     .rx = tap_rx,
     .rx_done = port_rx_done_owned,
     .tx = tap_tx,

@@ -52,6 +52,14 @@ int tap_attachment_open(struct tap_port *p, const char *dev, struct err *e);
 /* Leaves the interface, which is the end of one of ours. */
 void tap_attachment_close(struct tap_port *p);
 
+/* As ports/port.h has the operations; import into a port that is new. */
+int tap_attachment_export(struct port *port, enum handover_stage stage,
+    struct handover *h, struct json_object *to, struct err *e);
+int tap_attachment_import(struct tap_port *p, const char *dev,
+    struct handover *h, struct json_object *from, struct err *e);
+void tap_attachment_resume(struct port *port, struct json_object *from);
+void tap_attachment_reclaim(struct port *port);
+
 /* As ops->attend and ops->reset. */
 void tap_attachment_attend(struct tap_port *p);
 void tap_attachment_reset(struct tap_port *p);

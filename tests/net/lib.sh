@@ -139,6 +139,23 @@ stop_swd() {
 	stop "$swd_pid" "${1-TERM}"
 }
 
+has_ended() {
+	! running "$1"
+}
+
+# Has another swd take over from the one that runs, which ends by itself, with
+# status 0.  Sets $swd_pid.
+take_over() {
+	local before=$swd_pid status
+	start "$T/swd.log" "${swd_in[@]}" "$SWD" --takeover -r "$T"
+	eventually 10 has_ended "$before" || return
+	wait "$before"
+	status=$?
+	swd_pid=$pid
+	echo "the one before ended with status $status"
+	[ $status = 0 ] && eventually 5 swd_answers
+}
+
 # Prints one line for check $1, which the command "$2".. passes or fails.
 check() {
 	local what=$1
