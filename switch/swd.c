@@ -245,9 +245,8 @@ static int run_switch(const struct options *o, struct succession *succession,
 {
 	struct switch_options so = {.rundir = o->rundir,
 	    .cpus = o->cpus,
-	    .pool_size = succession	? succession_pool_size(succession)
-			 : o->pool_size ? o->pool_size
-					: POOL_DEFAULT};
+	    .pool_size = o->pool_size ? o->pool_size : POOL_DEFAULT,
+	    .succession = succession};
 	struct control *control = NULL;
 	struct sw *sw = NULL;
 	int rc = switch_open(&sw, event, &so, e);

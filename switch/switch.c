@@ -24,6 +24,7 @@
 #include "switch/placement.h"
 #include "switch/rebalance.h"
 #include "switch/snapshot.h"
+#include "switch/takeover.h"
 #include "switch/worker.h"
 
 /* Drivers know their port, not the switch; there is one in a process. */
@@ -271,7 +272,9 @@ int switch_open(struct sw **out, sd_event *event,
 	sw->balancing.interval_s = BALANCE_INTERVAL_S;
 	for (unsigned by = 0; by < BALANCE_ASKERS; by++)
 		sw->balancing.looked_at[by] = clock_cycles();
-	rc = pool_open(&sw->pool, options->pool_size, e);
+	rc = options->succession
+		 ? succession_open_pool(options->succession, &sw->pool, e)
+		 : pool_open(&sw->pool, options->pool_size, e);
 	if (rc)
 		goto close_switch;
 	sw->env = (struct port_env){.event = event,

@@ -44,6 +44,7 @@ enum {
 struct bridge;
 struct bridge_port;
 struct inheritance;
+struct succession;
 struct worker;
 struct snapshot;
 struct events;
@@ -91,6 +92,7 @@ struct switch_options {
 	const char *rundir;
 	const char *cpus; /* "1,3-5"; NULL: the last one we may run on */
 	size_t pool_size;
+	struct succession *succession; /* who leaves packet memory, or NULL */
 };
 
 /* Builds the switch with bridge br0 and its workers, all asleep.  -errno with

@@ -36,7 +36,7 @@
  * The leaver's control thread does nothing else in between, so that what it
  * described stays true.  It is held up for PREPARE_MS at most.
  *
- * What goes along besides: the listening sockets, control's included, with the
+ * What goes along besides: packet memory, which cards write to; the listening sockets, control's included, with the
  * connections that wait in them; the learned addresses with their ages; the
  * counters.  What does not: connections to the control socket, which end, and
  * what rate limits have saved up.
@@ -76,8 +76,9 @@ void leaver_close(struct leaver *leaver);
 int succession_ask(struct succession **succession, const char *path,
     const char *rundir, struct err *e);
 
-/* How much packet memory the other one has, bytes. */
-size_t succession_pool_size(const struct succession *s);
+/* The other one's packet memory, of which nothing is free yet. */
+int succession_open_pool(
+    struct succession *s, struct pool **pool, struct err *e);
 
 /* Makes @sw, which is new, what the other one is, all of it idle, and *control
  * its control socket.  On failure the process is to end with _exit(2): what it

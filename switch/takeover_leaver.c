@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -149,6 +150,8 @@ static int describe_all(
 	port_show_str(to, "swd", SWITCH_VERSION);
 	port_show_str(to, "rundir", l->sw->rundir);
 	port_show_u64(to, "pool_size", l->sw->pool->size);
+	port_show_bool(to, "pool_huge", l->sw->pool->huge);
+	handover_put_fd(h, to, "pool", l->sw->pool->fd);
 	handover_put_fd(h, to, "control", socket->fd);
 	handover_put_fd(h, to, "lock", socket->lock_fd);
 	handover_put_fd(h, to, "takeover", l->fd);
@@ -181,23 +184,44 @@ static int prepare(struct leaver *l, struct err *e)
 			l->peer, TAKEOVER_PREPARED, NULL, NULL, PREPARE_MS, e);
 }
 
+/* Which slots of packet memory are with a card; -1 with a sentence, or a
+ * descriptor, the caller's. */
+static int write_holders(const struct pool *pool, struct err *e)
+{
+	size_t size = pool->n_slots * sizeof(pool->holder[0]);
+	int fd = memfd_create("swd-holders", MFD_CLOEXEC);
+
+	if (fd >= 0 && write(fd, pool->holder, size) == (ssize_t)size)
+		return fd;
+	err_set(e, -ENOMEM, "no memory to tell who holds packet memory");
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* The second half, during which none does: what workers have changed, the
  * addresses seen in the last @age_s seconds included. */
 static int give_places(struct leaver *l, uint32_t age_s, struct err *e)
 {
 	struct json_object *doc = json_object_new_object();
 	struct handover h = {0};
-	int rc;
+	int rc, holders;
 
 	port_show_u64(doc, "stopped_ns", clock_ns());
 	switch_stop(l->sw);
 	rc = describe_ports(l, HANDOVER_STOPPED, &h, doc, e);
+	holders = rc ? -1 : write_holders(l->sw->pool, e);
+	handover_put_fd(&h, doc, "holders", holders);
+	if (!rc && holders < 0)
+		rc = -ENOMEM;
 	if (!rc)
 		rc = addresses_export(l->sw, age_s, &h, doc, e);
 	if (!rc)
 		rc = counters_export(l->sw, doc, e);
 	if (!rc)
 		rc = takeover_send(l->peer, TAKEOVER_PLACES, doc, &h, e);
+	if (holders >= 0)
+		close(holders);
 	addresses_close(&h, doc);
 	handover_close(&h);
 	json_object_put(doc);

@@ -131,9 +131,13 @@ int succession_ask(struct succession **succession, const char *path,
 	return 0;
 }
 
-size_t succession_pool_size(const struct succession *s)
+int succession_open_pool(
+    struct succession *s, struct pool **pool, struct err *e)
 {
-	return handover_u64(s->doc, "pool_size");
+	return pool_inherit(pool,
+	    handover_take_fd(&s->handover, s->doc, "pool"),
+	    handover_u64(s->doc, "pool_size"),
+	    port_param_bool(s->doc, "pool_huge", false), e);
 }
 
 int succession_take_listener(struct succession *s)
@@ -306,6 +310,25 @@ static void open_the_others(struct succession *s, struct sw *sw)
 		    e.message);
 }
 
+/* Which slots of packet memory are with a card, and which are free. */
+static int adopt_pool(struct pool *pool, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	size_t size = pool->n_slots * sizeof(pool->holder[0]);
+	int fd = handover_take_fd(h, from, "holders");
+	uint16_t *holder = malloc(size);
+	int rc = 0;
+
+	if (!holder || fd < 0 || pread(fd, holder, size, 0) != (ssize_t)size)
+		rc = err_set(e, -EPROTO, "who holds packet memory is missing");
+	else
+		pool_adopt(pool, holder);
+	free(holder);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
 /* Reads PLACES into *doc; nothing is visible yet. */
 static int take_places(struct succession *s, struct sw *sw,
     struct json_object **doc, struct err *e)
@@ -318,6 +341,8 @@ static int take_places(struct succession *s, struct sw *sw,
 		json_object_object_get_ex(*doc, "ports", &places);
 		rc = check_places(s, places, e);
 	}
+	if (!rc)
+		rc = adopt_pool(sw->pool, &h, *doc, e);
 	if (!rc)
 		rc = addresses_import(sw, s->port_of, &h, *doc, e);
 	if (rc >= 0)

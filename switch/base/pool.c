@@ -26,17 +26,28 @@ struct pool_node {
 	uint32_t *stack;
 };
 
-static void *map_memfd(size_t size, unsigned flags)
+static int map_file(struct pool *p, int fd)
 {
-	int fd = memfd_create("swd-pool", MFD_CLOEXEC | flags);
-	void *p = MAP_FAILED;
+	void *base =
+	    mmap(NULL, p->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	p->base = base;
+	p->fd = fd;
+	return 0;
+}
+
+static int map_memfd(struct pool *p, unsigned flags)
+{
+	int fd = memfd_create("swd-pool", MFD_CLOEXEC | flags), rc;
 
 	if (fd < 0)
-		return MAP_FAILED;
-	if (!ftruncate(fd, (off_t)size))
-		p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	return p;
+		return -errno;
+	rc = ftruncate(fd, (off_t)p->size) ? -errno : map_file(p, fd);
+	if (rc)
+		close(fd);
+	return rc;
 }
 
 static void *map_anywhere(size_t size)
@@ -82,21 +93,68 @@ static int open_nodes(struct pool *p)
 	return 0;
 }
 
-int pool_open(struct pool **pool, size_t size, struct err *e)
+static struct pool *new_pool(size_t size)
 {
 	struct pool *p = calloc(1, sizeof(*p));
 
 	if (!p)
-		return err_set(e, -ENOMEM, "no memory for the pool");
+		return NULL;
+	p->fd = -1;
 	p->n_slots = (uint32_t)(size / POOL_FRAME_SIZE);
 	p->size = (size_t)p->n_slots * POOL_FRAME_SIZE;
-	p->base = map_memfd(p->size, MFD_HUGETLB);
-	p->huge = p->base != MAP_FAILED;
-	if (!p->huge)
-		p->base = map_memfd(p->size, 0);
-	if (p->base == MAP_FAILED) {
-		err_set(e, -ENOMEM, "packet memory of %zu bytes: %m", size);
-		p->base = NULL;
+	return p;
+}
+
+int pool_inherit(
+    struct pool **pool, int fd, size_t size, bool huge, struct err *e)
+{
+	struct pool *p = new_pool(size);
+	int rc = p ? map_file(p, fd) : -ENOMEM;
+
+	if (rc) {
+		close(fd);
+		free(p);
+		return err_set(e, rc, "packet memory of another process: %s",
+		    strerror(-rc));
+	}
+	p->huge = huge;
+	if (open_nodes(p)) {
+		pool_close(p);
+		return err_set(e, -ENOMEM, "free list of packet memory: %m");
+	}
+	for (unsigned i = 0; i < p->n_nodes; i++)
+		p->node[i].next_unused = p->node[i].end;
+	*pool = p;
+	return 0;
+}
+
+/* From the end, so that the first ones are taken first. */
+void pool_adopt(struct pool *pool, const uint16_t holder[])
+{
+	for (uint32_t slot = pool->n_slots; slot--;) {
+		struct pool_node *node =
+		    &pool->node[slot / pool->slots_per_node];
+
+		pool->holder[slot] = holder[slot];
+		if (holder[slot] == POOL_OURS)
+			node->stack[node->n_free++] = slot;
+	}
+}
+
+int pool_open(struct pool **pool, size_t size, struct err *e)
+{
+	struct pool *p = new_pool(size);
+	int rc;
+
+	if (!p)
+		return err_set(e, -ENOMEM, "no memory for the pool");
+	rc = map_memfd(p, MFD_HUGETLB);
+	p->huge = !rc;
+	if (rc)
+		rc = map_memfd(p, 0);
+	if (rc) {
+		err_set(e, -ENOMEM, "packet memory of %zu bytes: %s", size,
+		    strerror(-rc));
 		goto close_pool;
 	}
 	if (open_nodes(p)) {
@@ -122,6 +180,8 @@ void pool_close(struct pool *pool)
 		munmap(pool->holder, pool->n_slots * sizeof(*pool->holder));
 	if (pool->base)
 		munmap(pool->base, pool->size);
+	if (pool->fd >= 0)
+		close(pool->fd);
 	free(pool->node);
 	free(pool);
 }

@@ -19,6 +19,9 @@
  * kernel's it is lent: its holder is known by number, so that what the kernel
  * hands back is believed only if it had been given, and what it never hands
  * back, because its socket is gone, is found again.
+ * A process that takes another's place goes on with its memory, in which cards
+ * may be writing: pool_inherit() maps it and has nothing to give until
+ * pool_adopt() says what the other one has left free.
  * Threads: pool_get/pool_put by the thread that owns the cache; lend and
  * return by whoever has the slot.
  */
@@ -49,6 +52,7 @@ struct pool {
 	size_t size;
 	uint32_t n_slots, slots_per_node;
 	bool huge;
+	int fd;		  /* of the memory */
 	uint16_t *holder; /* atomic, of each slot: POOL_OURS or who has it */
 	unsigned n_nodes;
 	struct pool_node *node;
@@ -65,6 +69,15 @@ struct pool_cache {
 int pool_open(struct pool **pool, size_t size, struct err *e);
 
 void pool_close(struct pool *pool);
+
+/* As pool_open(), with the memory @fd of another process's pool of @size bytes,
+ * which is the pool's even on failure.  No slot is free. */
+int pool_inherit(
+    struct pool **pool, int fd, size_t size, bool huge, struct err *e);
+
+/* The other process has stopped, with slots lent as holder[0..n_slots) says;
+ * all others are free.  Control, before any thread takes a slot. */
+void pool_adopt(struct pool *pool, const uint16_t holder[]);
 
 /* Slots that neither a worker nor a cache holds. */
 uint32_t pool_n_free(struct pool *pool);
