@@ -25,8 +25,8 @@
 enum { HIGH_FD = 512 };
 
 struct program {
-	struct program_bpf *skeleton;
-	int link_fd;
+	struct program_bpf *skeleton; /* NULL: another process loaded it */
+	int link_fd, map_fd;
 };
 
 /* libbpf explains itself at length; our sentences come from errno. */
@@ -64,8 +64,10 @@ static int load(struct program *p, struct err *e)
 	privilege_raise();
 	p->skeleton = program_bpf__open_and_load();
 	privilege_lower();
-	if (p->skeleton)
+	if (p->skeleton) {
+		p->map_fd = bpf_map__fd(p->skeleton->maps.sockets);
 		return 0;
+	}
 	if (errno != EPERM)
 		return err_set(
 		    e, -errno, "the XDP program cannot be loaded: %m");
@@ -127,7 +129,7 @@ int program_open(struct program **program, const struct link *link,
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_set(e, -ENOMEM, "no memory for an XDP program");
-	p->link_fd = -1;
+	p->link_fd = p->map_fd = -1;
 	rc = load(p, e);
 	if (!rc)
 		rc = attach(p, link, generic, e);
@@ -141,15 +143,40 @@ int program_open(struct program **program, const struct link *link,
 
 int program_serve(struct program *program, unsigned q, int fd, struct err *e)
 {
-	int map = bpf_map__fd(program->skeleton->maps.sockets), rc;
+	int rc;
 
 	privilege_raise(); /* kernels before 6.3 */
-	rc = bpf_map_update_elem(map, &q, &fd, BPF_ANY);
+	rc = bpf_map_update_elem(program->map_fd, &q, &fd, BPF_ANY);
 	privilege_lower();
 	if (!rc)
 		return 0;
 	return err_set(
 	    e, -errno, "queue %u cannot be given to its socket: %m", q);
+}
+
+void program_export(
+    const struct program *program, struct handover *h, struct json_object *to)
+{
+	handover_put_fd(h, to, "program_link", program->link_fd);
+	handover_put_fd(h, to, "program_map", program->map_fd);
+}
+
+int program_import(struct program **program, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	struct program *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return err_set(e, -ENOMEM, "no memory for an XDP program");
+	p->link_fd = handover_take_fd(h, from, "program_link");
+	p->map_fd = handover_take_fd(h, from, "program_map");
+	if (p->link_fd < 0 || p->map_fd < 0) {
+		program_close(p);
+		return err_set(e, -EINVAL, "an XDP program is missing");
+	}
+	p->link_fd = move_up(p->link_fd);
+	*program = p;
+	return 0;
 }
 
 void program_close(struct program *program)
@@ -158,6 +185,9 @@ void program_close(struct program *program)
 		return;
 	if (program->link_fd >= 0)
 		close(program->link_fd);
-	program_bpf__destroy(program->skeleton);
+	if (program->skeleton)
+		program_bpf__destroy(program->skeleton);
+	else if (program->map_fd >= 0)
+		close(program->map_fd);
 	free(program);
 }

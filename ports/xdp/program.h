@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 
+#include "ports/handover.h"
 #include "ports/link/link.h"
 
 struct program;
@@ -27,7 +28,13 @@ int program_open(struct program **program, const struct link *link,
 /* Has what queue @q receives sent to the socket @fd. */
 int program_serve(struct program *program, unsigned q, int fd, struct err *e);
 
-/* Detaches.  NULL is fine. */
+/* The program as another process goes on with it, and that process's. */
+void program_export(
+    const struct program *program, struct handover *h, struct json_object *to);
+int program_import(struct program **program, struct handover *h,
+    struct json_object *from, struct err *e);
+
+/* Detaches, unless another process has the program too.  NULL is fine. */
 void program_close(struct program *program);
 
 #endif

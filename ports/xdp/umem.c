@@ -25,6 +25,7 @@ enum {
 static struct umem_member *members;
 static uint32_t n_members; /* atomic */
 static bool taken[HOLDERS_MAX];
+static unsigned n_resting;
 
 /* Slots of a socket that is no more. */
 struct rest {
@@ -99,6 +100,22 @@ int umem_prepare(struct umem_member *member, struct pool *pool, int *shared_fd,
 	return register_memory(member, pool, e);
 }
 
+/* The place in taken[] that @holder stands for. */
+static unsigned place_of(uint16_t holder)
+{
+	return (holder - 1u) / 2;
+}
+
+static void add(struct umem_member *member, unsigned place)
+{
+	taken[place] = true;
+	member->rx_holder = (uint16_t)(2 * place + 1);
+	member->tx_holder = (uint16_t)(2 * place + 2);
+	member->next = members;
+	members = member;
+	__atomic_fetch_add(&n_members, 1, __ATOMIC_RELAXED);
+}
+
 int umem_join(struct umem_member *member, struct err *e)
 {
 	unsigned i = 0;
@@ -108,13 +125,24 @@ int umem_join(struct umem_member *member, struct err *e)
 	if (i == HOLDERS_MAX)
 		return err_set(e, -ENOSPC,
 		    "there are %d AF_XDP sockets already", HOLDERS_MAX);
-	taken[i] = true;
-	member->rx_holder = (uint16_t)(2 * i + 1);
-	member->tx_holder = (uint16_t)(2 * i + 2);
-	member->next = members;
-	members = member;
-	__atomic_fetch_add(&n_members, 1, __ATOMIC_RELAXED);
+	add(member, i);
 	return 0;
+}
+
+int umem_rejoin(struct umem_member *member, struct err *e)
+{
+	unsigned i = place_of(member->rx_holder);
+
+	if (i >= HOLDERS_MAX || taken[i])
+		return err_set(e, -EEXIST,
+		    "two AF_XDP sockets are lent packet memory as one");
+	add(member, i);
+	return 0;
+}
+
+bool umem_is_resting(void)
+{
+	return n_resting;
 }
 
 static int end_rest(sd_event_source *source, uint64_t usec, void *userdata)
@@ -124,7 +152,8 @@ static int end_rest(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	pool_recover(rest->pool, rest->rx_holder);
 	pool_recover(rest->pool, rest->tx_holder);
-	taken[(rest->rx_holder - 1) / 2] = false;
+	taken[place_of(rest->rx_holder)] = false;
+	n_resting--;
 	sd_event_source_set_floating(source, false); /* nobody has it: freed */
 	return 0;
 }
@@ -140,6 +169,7 @@ static int rest_for_a_while(struct rest *rest, sd_event *event)
 		return rc;
 	sd_event_source_set_destroy_callback(source, free);
 	sd_event_source_set_floating(source, true);
+	n_resting++;
 	sd_event_source_unref(source);
 	return 0;
 }

@@ -62,6 +62,13 @@ int umem_prepare(struct umem_member *member, struct pool *pool, int *shared_fd,
 /* @member is bound: others may share with it, and it has its holders. */
 int umem_join(struct umem_member *member, struct err *e);
 
+/* The same for a socket that another process leaves, whose holders are set.
+ * -EEXIST if they are somebody's. */
+int umem_rejoin(struct umem_member *member, struct err *e);
+
+/* Whether slots of a closed socket rest. */
+bool umem_is_resting(void);
+
 /* @member's socket is closed.  What it was lent rests, and goes back. */
 void umem_leave(struct umem_member *member, struct pool *pool, sd_event *event);
 

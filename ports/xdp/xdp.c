@@ -19,6 +19,7 @@
 #include "ports/link/ethtool.h"
 #include "ports/link/watch.h"
 #include "ports/xdp/attach.h"
+#include "ports/xdp/handover.h"
 #include "ports/xdp/uapi.h"
 #include "ports/xdp/xdp.h"
 #include "switch/base/log.h"
@@ -380,12 +381,11 @@ static void configure(
 	    .force = port_param_bool(params, "force", false)};
 }
 
-static int xdp_open(struct port **port, const struct port_env *env,
+/* A port that is told of its card, and has none; to be closed as any other. */
+static int create(struct xdp_port **out, const struct port_env *env,
     const char *name, struct json_object *params, struct err *e)
 {
-	const char *dev = port_param_str(params, "dev", name);
 	struct xdp_port *p = calloc(1, sizeof(*p));
-	struct link link;
 	int rc;
 
 	if (!p)
@@ -396,10 +396,25 @@ static int xdp_open(struct port **port, const struct port_env *env,
 	p->at.card.promisc_fd = -1;
 	snprintf(p->port.name, sizeof(p->port.name), "%s", name);
 	configure(p, name, params);
-	/* In this order, so that no news is missed. */
-	rc = link_watch_open(&p->watch, env->event, dev, on_link, p, e);
-	if (!rc)
-		rc = link_get(dev, &link, e);
+	rc = link_watch_open(&p->watch, env->event, p->dev, on_link, p, e);
+	if (rc)
+		xdp_close(&p->port);
+	else
+		*out = p;
+	return rc;
+}
+
+static int xdp_open(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct err *e)
+{
+	struct xdp_port *p;
+	struct link link;
+	int rc = create(&p, env, name, params, e);
+
+	if (rc)
+		return rc;
+	/* After the watch, so that no news is missed. */
+	rc = link_get(p->dev, &link, e);
 	if (!rc)
 		rc = check_mtu(&link, params, e);
 	if (!rc)
@@ -414,6 +429,80 @@ static int xdp_open(struct port **port, const struct port_env *env,
 	return 0;
 }
 
+static int xdp_export(struct port *port, enum handover_stage stage,
+    struct handover *h, struct json_object *to, struct err *e)
+{
+	const struct xdp_port *p = (const struct xdp_port *)port;
+
+	if (fault_of(p) || umem_is_resting())
+		return err_set(e, -EAGAIN,
+		    "port %s has just let a card go, for which a second must "
+		    "pass",
+		    port->name);
+	port_show_bool(to, "attached", is_attached(p));
+	port_show_u64(to, "card", p->ifindex);
+	port_show_u64(to, "resets", p->n_resets);
+	if (is_attached(p))
+		attach_export(&p->at, stage, h, to);
+	return 0;
+}
+
+static int xdp_import(struct port **port, const struct port_env *env,
+    const char *name, struct json_object *params, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	struct xdp_port *p;
+	int rc = create(&p, env, name, params, e);
+
+	if (rc)
+		return rc;
+	p->ifindex = (unsigned)handover_u64(from, "card");
+	p->n_resets = handover_u64(from, "resets");
+	p->port.state = PORT_WAIT;
+	if (port_param_bool(from, "attached", false))
+		rc = attach_import(&p->at, &p->port, &p->wish, h, from, e);
+	if (rc) {
+		xdp_close(&p->port);
+		return rc;
+	}
+	if (is_attached(p)) {
+		p->port.near_node =
+		    (uint8_t)(link_numa_node(p->at.link.name) + 1);
+		p->port.accepts = attach_accepts(&p->at);
+		p->port.link_mtu = p->at.link.mtu;
+	}
+	p->next = ports;
+	ports = p;
+	*port = &p->port;
+	return 0;
+}
+
+static void xdp_resume(struct port *port, struct json_object *from)
+{
+	struct xdp_port *p = (struct xdp_port *)port;
+	struct link now;
+
+	link_watch_bind(p->watch, p->ifindex);
+	if (!is_attached(p)) {
+		try_to_attach(p);
+		return;
+	}
+	attach_recall(&p->at, from);
+	if (link_get_index(p->ifindex, &now, NULL))
+		on_gone(p);
+	else
+		on_changed(p, &now);
+}
+
+/* What the kernel was lent meanwhile nobody knows: sockets are made anew. */
+static void xdp_reclaim(struct port *port)
+{
+	struct xdp_port *p = (struct xdp_port *)port;
+
+	if (is_attached(p))
+		attach_anew(p, "another switch died at it");
+}
+
 const struct port_ops xdp_port_ops = {
     .type = "xdp",
     .open = xdp_open,
@@ -421,6 +510,10 @@ const struct port_ops xdp_port_ops = {
     .set = xdp_set,
     .show = xdp_show,
     .attend = xdp_attend,
+    .export_state = xdp_export,
+    .import_state = xdp_import,
+    .resume_state = xdp_resume,
+    .reclaim_state = xdp_reclaim,
     .rx = xdp_rx,
     .rx_done = port_rx_done_owned,
     .tx = xdp_tx,

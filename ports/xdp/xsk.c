@@ -243,13 +243,14 @@ static void allow_whole_batches(int fd)
 	(void)setsockopt(fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &n, sizeof(n));
 }
 
-int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
+static struct xsk *new_xsk(const struct xsk_config *c, struct err *e)
 {
 	struct xsk *x = aligned_alloc(64, sizeof(*x));
-	int shared_fd = -1, rc;
 
-	if (!x)
-		return err_set(e, -ENOMEM, "no memory for an AF_XDP socket");
+	if (!x) {
+		err_set(e, -ENOMEM, "no memory for an AF_XDP socket");
+		return NULL;
+	}
 	*x = (struct xsk){.pool = c->pool,
 	    .port = c->port,
 	    .queue = c->queue,
@@ -257,6 +258,66 @@ int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
 	    .is_virtual = !strcmp(c->link->kind, "veth"),
 	    .member = {.kind = c->kind, .fd = -1},
 	    .tx_fd = -1};
+	return x;
+}
+
+int xsk_inherit(struct xsk **out, const struct xsk_config *c,
+    const struct umem_member *member, int tx_fd, struct err *e)
+{
+	struct xsk *x = new_xsk(c, e);
+	int rc;
+
+	if (!x) {
+		close(member->fd);
+		close(tx_fd);
+		return -ENOMEM;
+	}
+	x->member = *member;
+	x->tx_fd = tx_fd;
+	x->busy_poll = c->busy_poll_us > 0;
+	rc = map_rings(x, e);
+	if (!rc)
+		rc = umem_rejoin(&x->member, e);
+	if (rc) {
+		xsk_close(x, NULL);
+		return rc;
+	}
+	x->tx_checksum = completes_checksums(x, c);
+	*out = x;
+	return 0;
+}
+
+/* What libxdp's inline functions keep beside a ring that holds still. */
+static void recall_prod(struct xsk_ring_prod *r)
+{
+	r->cached_prod = __atomic_load_n(r->producer, __ATOMIC_ACQUIRE);
+	r->cached_cons =
+	    __atomic_load_n(r->consumer, __ATOMIC_ACQUIRE) + r->size;
+}
+
+static void recall_cons(struct xsk_ring_cons *r)
+{
+	r->cached_cons = __atomic_load_n(r->consumer, __ATOMIC_ACQUIRE);
+	r->cached_prod = r->cached_cons;
+}
+
+void xsk_recall(struct xsk *x, uint32_t n_filled, uint32_t n_sending)
+{
+	recall_prod(&x->fill);
+	recall_prod(&x->tx);
+	recall_cons(&x->rx);
+	recall_cons(&x->completion);
+	x->n_filled = n_filled;
+	x->n_sending = n_sending;
+}
+
+int xsk_open(struct xsk **out, const struct xsk_config *c, struct err *e)
+{
+	struct xsk *x = new_xsk(c, e);
+	int shared_fd = -1, rc;
+
+	if (!x)
+		return -ENOMEM;
 	rc = create(&x->member.fd, e);
 	if (!rc)
 		rc = create(&x->tx_fd, e);

@@ -90,6 +90,16 @@ struct xsk {
  * always. */
 int xsk_open(struct xsk **x, const struct xsk_config *c, struct err *e);
 
+/* The same for the sockets that @member and @tx_fd name, bound already and in
+ * use by another process; they are its own even on failure.  Ready to be live
+ * after xsk_recall(). */
+int xsk_inherit(struct xsk **x, const struct xsk_config *c,
+    const struct umem_member *member, int tx_fd, struct err *e);
+
+/* Goes on where the rings of @x are, with as many slots lent as another process
+ * has lent it. */
+void xsk_recall(struct xsk *x, uint32_t n_filled, uint32_t n_sending);
+
 /* Closes it; what the kernel had rests (umem.h).  NULL is fine. */
 void xsk_close(struct xsk *x, sd_event *event);
 
