@@ -156,6 +156,37 @@ take_over() {
 	[ $status = 0 ] && eventually 5 swd_answers
 }
 
+# Prints, as a comment, how long no worker was at the queues: median and worst.
+show_pauses() {
+	sed -n 's/.*after a pause of \([0-9]*\) us/\1/p' "$T/swd.log" | sort -n |
+		awk '{ v[NR] = $1 } END { if (NR) printf "# %d takeovers: " \
+			"pause median %.2f ms, worst %.2f ms\n", NR,
+			v[int((NR + 1) / 2)] / 1000, v[NR] / 1000 }'
+}
+
+# Whether ping's output on stdin, named $1, has a line for each number between
+# the first and the last that was answered: what was on its way when ping was
+# ended does not count.  Prints the slowest as a comment.
+no_ping_missing() {
+	awk -v what="$1" '
+		match($0, /seq=[0-9]+/) {
+			seq = substr($0, RSTART + 4, RLENGTH - 4) + 0
+			if (!n++) first = seq
+			if (seq > last) last = seq
+		}
+		match($0, /time=[0-9.]+/) {
+			ms = substr($0, RSTART + 5, RLENGTH - 5) + 0
+			if (ms > worst) worst = ms
+		}
+		END {
+			missing = last - first + 1 - n
+			printf "# %s: %d pings, %d missing, slowest %.1f ms\n",
+				what, n, missing, worst
+			exit !n || missing
+		}' | tee /dev/fd/$own_stderr
+	return "${PIPESTATUS[0]}"
+}
+
 # Prints one line for check $1, which the command "$2".. passes or fails.
 check() {
 	local what=$1
