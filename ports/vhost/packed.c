@@ -32,14 +32,46 @@ static inline void put(
 }
 
 /* Marks the slots of a chain behind its first one at @place.  Returns the
- * place of the last. */
+ * place behind the last. */
 static __attribute__((noinline)) uint16_t mark_slow(
     struct virtq *vq, uint16_t place, unsigned n_slots)
 {
 	while (--n_slots) {
 		place = packed_place(vq, place, 1);
-		shared_store(&vq->slot[place & PACKED_INDEX].flags,
-		    packed_used_at(place));
+		packed_turn(vq, place, packed_used_at(place));
+	}
+	return packed_place(vq, place, 1);
+}
+
+static inline uint16_t mark(struct virtq *vq, uint16_t place, unsigned n_slots)
+{
+	if (__builtin_expect(n_slots > 1, 0))
+		return mark_slow(vq, place, n_slots);
+	return packed_place(vq, place, 1);
+}
+
+/* All but that the first slot is shown to the driver: says in it what it will
+ * say and that it does, then marks and fills the others, in order and of each
+ * chain the first one last.  So whoever finds the ring like this knows from the
+ * first slot what to end, and every chain behind it is returned or untouched.
+ * Returns the place behind all. */
+static inline uint16_t prepare(
+    struct virtq *vq, const struct virtq_return r[], unsigned n)
+{
+	uint16_t place = vq->next_used;
+	uint64_t turn = packed_available_at(place) | PACKED_RETURNING;
+
+	if (r[0].n_slots > 1)
+		turn |= VRING_DESC_F_NEXT;
+	shared_store_u64(
+	    &vq->slot[place & PACKED_INDEX].len, returned(&r[0], turn));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	place = mark(vq, place, r[0].n_slots);
+	for (unsigned i = 1; i < n; i++) {
+		uint16_t next = mark(vq, place, r[i].n_slots);
+
+		put(vq, place, &r[i]);
+		place = next;
 	}
 	return place;
 }
@@ -60,26 +92,15 @@ static __attribute__((noinline)) void log_slow(
 	    vq, l, first & PACKED_INDEX, distance(vq, first, vq->next_used));
 }
 
-/* Should we be killed on the way, the first slot lags behind the others, and
- * packed_recover() finds in it what it has to say. */
 void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
 {
 	const struct virtq_log *l = virtq_log(vq);
-	uint16_t first = vq->next_used, place = first;
-	void __peer *at = &vq->slot[first & PACKED_INDEX].len;
+	uint16_t first = vq->next_used, place = packed_place(vq, first, 1);
 
-	shared_store_u64(at, returned(&r[0], packed_available_at(first)));
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	for (unsigned i = 0;;) {
-		if (r[i].n_slots > 1)
-			place = mark_slow(vq, place, r[i].n_slots);
-		place = packed_place(vq, place, 1);
-		if (++i == n)
-			break;
-		put(vq, place, &r[i]);
-	}
-	shared_store_u64_release(
-	    at, returned(&r[0], packed_used_at(first))); /* (B) */
+	if (n > 1 || r[0].n_slots > 1)
+		place = prepare(vq, r, n);
+	shared_store_u64_release(&vq->slot[first & PACKED_INDEX].len,
+	    returned(&r[0], packed_used_at(first))); /* (B) */
 	vq->next_used = place;
 	if (__builtin_expect(l != NULL, 0))
 		log_slow(vq, l, first);

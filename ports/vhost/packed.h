@@ -17,6 +17,15 @@
  * that the device has passed, and since no driver changes it, it tells for all
  * times where the device is.  That is what packed_recover() reads.
  *
+ * A batch of several slots is returned back to front as the driver sees it: the
+ * first slot, which hides the others, is shown last.  Until then it is marked,
+ * and a device that is killed on the way leaves a batch of which the chains up
+ * to some point are returned and the others as they were:
+ *
+ *	first slot           chains returned           the next one
+ *	RETURNING, id, len   USED ... USED             slots behind its first
+ *	                                               perhaps marked USED
+ *
  * Threads: the worker that serves the queue.
  */
 #ifndef PORTS_VHOST_PACKED_H
@@ -30,6 +39,10 @@ enum {
 	PACKED_AVAIL = 1 << VRING_PACKED_DESC_F_AVAIL,
 	PACKED_USED = 1 << VRING_PACKED_DESC_F_USED,
 	PACKED_TURN = PACKED_AVAIL | PACKED_USED,
+	/* In the first slot of a batch that is being returned: what it will
+	 * say, with NEXT if the chain has more slots.  Reserved, and gone when
+	 * the driver looks. */
+	PACKED_RETURNING = 1 << 3,
 	/* Slots of a chain: more is taken for one that does not end. */
 	PACKED_CHAIN_MAX = 512,
 };
@@ -67,6 +80,16 @@ static inline uint16_t packed_available_at(uint16_t place)
 static inline uint16_t packed_used_at(uint16_t place)
 {
 	return place & PACKED_WRAP ? PACKED_TURN : 0;
+}
+
+/* Sets the two bits of the slot at @place, and leaves the rest of it. */
+static inline void packed_turn(
+    const struct virtq *vq, uint16_t place, uint16_t turn)
+{
+	uint16_t __peer *flags = &vq->slot[place & PACKED_INDEX].flags;
+
+	shared_store(
+	    flags, (uint16_t)((shared_poll(flags) & ~PACKED_TURN) | turn));
 }
 
 /* Fetches the descriptor in slot @i; false unless its turn is @turn. */
@@ -146,8 +169,8 @@ void packed_kicks_on(struct virtq *vq);
 bool packed_is_empty(const struct virtq *vq);
 
 /* Finds the *place at which a device that was killed has to go on in @vq, of
- * which slots and size are set; a batch that it was about to return is returned
- * now.  False if the slots do not tell: a device was there that does not mark
+ * which slots and size are set; what it had returned of a batch that it was at
+ * is shown to the driver.  False if the slots do not tell: a device was there that does not mark
  * all of them.  Where such a device returned nothing but single descriptors and
  * one chain at last, the place is that chain's second slot, which is wrong.
  * Control; @vq is not live. */

@@ -5,92 +5,97 @@
  * USED is the device's bit: it is the wrap counter of the round in which the
  * device last passed a slot, and stays so when the driver fills the slot
  * again.  Along the ring it changes once, at the seam between this round and
- * the one before, and that is the place.  One slot that lags behind in front
- * of the seam is the first of a batch that was about to be returned.  Other
- * patterns are of devices that skip slots without marking them.
+ * the one before, and that is the place.  A batch that the device was about to
+ * return has a marked slot, and is brought to an end first; that may be cut off
+ * again at any moment and begun anew.  Other patterns are of devices that skip
+ * slots without marking them.
  */
 #include "ports/vhost/packed.h"
 #include "ports/vhost/virtq_log.h"
 
-enum { SEAMS_MAX = 3 };
-
-/* Borders between slots at which USED changes: i is that in front of slot i,
- * vq->size the one at which the next round begins. */
-struct seams {
-	unsigned n; /* may be more than are noted */
-	uint32_t at[SEAMS_MAX];
-};
-
-static bool is_used(const struct virtq *vq, uint32_t i)
+static uint16_t flags_at(const struct virtq *vq, uint16_t place)
 {
-	return shared_poll(&vq->slot[i].flags) & PACKED_USED;
+	return shared_poll(&vq->slot[place & PACKED_INDEX].flags);
 }
 
-static struct seams find_seams(const struct virtq *vq)
+/* Whether the device has passed @place, in the round that this is. */
+static bool is_passed(const struct virtq *vq, uint16_t place)
 {
-	struct seams s = {0};
-	bool first = is_used(vq, 0), last = first;
+	return !(flags_at(vq, place) & PACKED_USED) == !(place & PACKED_WRAP);
+}
 
-	for (uint32_t i = 1; i <= vq->size && s.n <= SEAMS_MAX; i++) {
-		bool used = i < vq->size ? is_used(vq, i) : !first;
+static bool find_returning(const struct virtq *vq, uint16_t *place)
+{
+	for (uint32_t i = 0; i < vq->size; i++) {
+		uint16_t flags = flags_at(vq, (uint16_t)i);
 
-		if (used != last && s.n++ < SEAMS_MAX)
-			s.at[s.n - 1] = i;
-		last = used;
+		if (!(flags & PACKED_RETURNING) ||
+		    !(flags & PACKED_AVAIL) == !(flags & PACKED_USED))
+			continue;
+		*place =
+		    (uint16_t)(i | (flags & PACKED_AVAIL ? PACKED_WRAP : 0));
+		return true;
 	}
-	return s;
+	return false;
 }
 
-/* The slot between two seams, of three.  Where all three follow each other it
- * is the first one, and the batch has one chain more. */
-static bool find_lagging(
-    const struct virtq *vq, const struct seams *s, uint32_t *slot)
+/* Marks the slots behind the first one, at @place, of a chain that is known to
+ * be whole, as passed or as not.  Their flags are the driver's otherwise. */
+static void mark_rest(const struct virtq *vq, uint16_t place, bool passed)
 {
-	const uint32_t *at = s->at;
-	bool around = at[0] == 1 && at[2] == vq->size;
+	for (uint32_t n = 1; n < vq->size; n++) {
+		uint16_t flags;
 
-	if (at[1] == at[0] + 1 && !around)
-		*slot = at[0];
-	else if (at[2] == at[1] + 1)
-		*slot = at[1];
-	else if (around)
-		*slot = 0;
-	else
-		return false;
-	return true;
+		place = packed_place(vq, place, 1);
+		flags = flags_at(vq, place);
+		packed_turn(vq, place,
+		    passed ? packed_used_at(place)
+			   : packed_available_at(place));
+		if (!(flags & VRING_DESC_F_NEXT))
+			return;
+	}
 }
 
-/* Id and length are there; packed_return() writes them first. */
-static bool finish(const struct virtq *vq, uint32_t slot)
+/* The chain of the marked slot at @place, those behind it that were returned,
+ * and the slots of the next one that were marked too early. */
+static void finish(const struct virtq *vq, uint16_t place)
 {
-	uint16_t __peer *p = &vq->slot[slot].flags;
-	uint16_t flags = shared_poll(p);
-	uint16_t used = flags & PACKED_AVAIL ? PACKED_TURN : 0;
+	uint16_t flags = flags_at(vq, place), next = packed_place(vq, place, 1);
 	const struct virtq_log *l = virtq_log(vq);
+	struct packed_desc d;
 
-	if (!(flags & PACKED_AVAIL) == !(flags & PACKED_USED))
-		return false;
-	used |= flags & VRING_DESC_F_WRITE;
-	if (!shared_replace(p, flags, used))
-		return false;
+	if (flags & VRING_DESC_F_NEXT)
+		mark_rest(vq, place, true);
+	for (uint32_t n = 1; n < vq->size && is_passed(vq, next); n++)
+		next = packed_place(vq, next, 1);
+	if (packed_load(vq, next, &d) && d.flags & VRING_DESC_F_NEXT)
+		mark_rest(vq, next, false);
+	shared_store_release(&vq->slot[place & PACKED_INDEX].flags,
+	    (uint16_t)(packed_used_at(place) | (flags & VRING_DESC_F_WRITE)));
 	if (l)
-		virtq_log_slots(vq, l, slot, 1);
-	return true;
+		virtq_log_slots(vq, l, 0, vq->size);
 }
 
 bool packed_recover(const struct virtq *vq, uint16_t *place)
 {
-	struct seams s = find_seams(vq);
-	uint32_t slot;
+	uint16_t at;
+	uint32_t seam = vq->size;
+	bool first, last, used;
 
-	if (s.n == SEAMS_MAX && find_lagging(vq, &s, &slot) && finish(vq, slot))
-		s = find_seams(vq);
-	if (s.n != 1)
-		return false;
-	if (s.at[0] == vq->size)
-		*place = is_used(vq, 0) ? 0 : PACKED_WRAP;
+	if (find_returning(vq, &at))
+		finish(vq, at);
+	first = last = flags_at(vq, 0) & PACKED_USED;
+	for (uint32_t i = 1; i < vq->size; i++, last = used) {
+		used = flags_at(vq, (uint16_t)i) & PACKED_USED;
+		if (used == last)
+			continue;
+		if (seam != vq->size)
+			return false;
+		seam = i;
+	}
+	if (seam == vq->size)
+		*place = first ? 0 : PACKED_WRAP;
 	else
-		*place =
-		    (uint16_t)(s.at[0] | (is_used(vq, 0) ? PACKED_WRAP : 0));
+		*place = (uint16_t)(seam | (first ? PACKED_WRAP : 0));
 	return true;
 }
