@@ -164,7 +164,7 @@ void vhost_connection_close(struct vhost_connection *c)
 }
 
 int vhost_connection_reply(
-    struct vhost_connection *c, const struct vhost_message *m)
+    struct vhost_connection *c, const struct vhost_message *m, bool with_fd)
 {
 	struct vhost_header header = {
 	    .request = m->header.request,
@@ -174,8 +174,18 @@ int vhost_connection_reply(
 	struct iovec iov[] = {{&header, sizeof(header)},
 	    {(void *)m->payload.bytes, m->header.size}};
 	struct msghdr h = {.msg_iov = iov, .msg_iovlen = 2};
-	ssize_t n = sendmsg(c->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	ssize_t n;
 
+	if (with_fd) {
+		memcpy(CMSG_DATA(&control.header), &m->fd[0], sizeof(int));
+		h.msg_control = &control;
+		h.msg_controllen = sizeof(control);
+	}
+	n = sendmsg(c->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == sizeof(header) + header.size ? 0 : -EAGAIN;

@@ -48,9 +48,10 @@ int vhost_connection_open(
 void vhost_connection_close(struct vhost_connection *c);
 
 /* Sends @m, whose payload is header.size bytes, as the reply to the request
- * that it was.  -EAGAIN: the peer does not read. */
+ * that it was, with its descriptor if @with_fd, which stays the message's.
+ * -EAGAIN: the peer does not read. */
 int vhost_connection_reply(
-    struct vhost_connection *c, const struct vhost_message *m);
+    struct vhost_connection *c, const struct vhost_message *m, bool with_fd);
 
 /* Whether the peer is gone already, whatever may still be read. */
 bool vhost_connection_is_dead(const struct vhost_connection *c);

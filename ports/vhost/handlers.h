@@ -41,6 +41,10 @@ VHOST_HANDLER(get_max_mem_slots);
 VHOST_HANDLER(add_mem_reg);
 VHOST_HANDLER(rem_mem_reg);
 
+/* handlers_inflight.c */
+VHOST_HANDLER(get_inflight_fd);
+VHOST_HANDLER(set_inflight_fd);
+
 /* handlers_vring.c */
 VHOST_HANDLER(set_vring_num);
 VHOST_HANDLER(set_vring_addr);

@@ -21,6 +21,8 @@ static_assert(sizeof(struct vhost_log_msg) == 16, "wire format");
 static_assert(sizeof(struct vhost_region_msg) == 32, "wire format");
 static_assert(offsetof(struct vhost_mem_table, region) == 8, "wire format");
 static_assert(sizeof(struct vhost_mem_region) == 40, "wire format");
+static_assert(
+    offsetof(struct vhost_inflight_msg, queue_size) == 18, "wire format");
 
 struct rule {
 	const char *name;
@@ -39,6 +41,9 @@ struct rule {
 #define REGION	    EXACT(struct vhost_mem_region)
 #define TABLE                                                                  \
 	offsetof(struct vhost_mem_table, region), sizeof(struct vhost_mem_table)
+#define INFLIGHT                                                               \
+	offsetof(struct vhost_inflight_msg, queue_size) + sizeof(uint16_t),    \
+	    sizeof(struct vhost_inflight_msg)
 #define ANY 0, sizeof(struct vhost_mem_table)
 
 #define RULE(request, handler, ...)                                            \
@@ -68,6 +73,8 @@ static const struct rule rules[] = {
     RULE(POSTCOPY_ADVISE, postcopy, ANY, 0, 0),
     RULE(POSTCOPY_LISTEN, postcopy, ANY, 0, 0),
     RULE(POSTCOPY_END, postcopy, ANY, 0, 0),
+    RULE(GET_INFLIGHT_FD, get_inflight_fd, INFLIGHT, 0, 0),
+    RULE(SET_INFLIGHT_FD, set_inflight_fd, INFLIGHT, 1, 1),
     RULE(RESET_DEVICE, reset_device, NONE, 0, 0),
     RULE(GET_MAX_MEM_SLOTS, get_max_mem_slots, NONE, 0, 0),
     RULE(ADD_MEM_REG, add_mem_reg, REGION, 1, 1),

@@ -8,7 +8,8 @@
  * reaches its handler.  The handler answers with an outcome:
  *
  *	DONE	 an acknowledgement, if one was asked for
- *	REPLY	 the payload and size that the handler left in the message
+ *	REPLY	 the payload, size and descriptors that the handler left in
+ *		 the message
  *	REFUSED	 nothing changed: a negative acknowledgement; without
  *		 REPLY_ACK the only way to say so is to hang up
  *	CLOSE	 the peer does not speak the protocol: hang up
@@ -53,6 +54,8 @@ enum vhost_request {
 	VHOST_USER_POSTCOPY_ADVISE = 28,
 	VHOST_USER_POSTCOPY_LISTEN = 29,
 	VHOST_USER_POSTCOPY_END = 30,
+	VHOST_USER_GET_INFLIGHT_FD = 31,
+	VHOST_USER_SET_INFLIGHT_FD = 32,
 	VHOST_USER_RESET_DEVICE = 34,
 	VHOST_USER_GET_MAX_MEM_SLOTS = 36,
 	VHOST_USER_ADD_MEM_REG = 37,
@@ -69,6 +72,7 @@ enum vhost_protocol_feature {
 	VHOST_PROTOCOL_RARP = 2,
 	VHOST_PROTOCOL_REPLY_ACK = 3,
 	VHOST_PROTOCOL_MTU = 4,
+	VHOST_PROTOCOL_INFLIGHT_SHMFD = 12,
 	VHOST_PROTOCOL_RESET_DEVICE = 13,
 	VHOST_PROTOCOL_CONFIGURE_MEM_SLOTS = 15,
 	VHOST_PROTOCOL_STATUS = 16,
@@ -118,6 +122,12 @@ struct vhost_mem_region {
 	struct vhost_region_msg region;
 };
 
+/* "Inflight description"; some front ends send the padding behind it. */
+struct vhost_inflight_msg {
+	uint64_t size, offset;
+	uint16_t n_queues, queue_size;
+};
+
 struct vhost_message {
 	struct vhost_header header;
 	union {
@@ -127,6 +137,7 @@ struct vhost_message {
 		struct vhost_log_msg log;
 		struct vhost_mem_table table;
 		struct vhost_mem_region region;
+		struct vhost_inflight_msg inflight;
 		uint8_t bytes[sizeof(struct vhost_mem_table)];
 	} payload;
 	unsigned n_fds;

@@ -7,6 +7,7 @@
  */
 #include <assert.h>
 
+#include "ports/vhost/inflight.h"
 #include "ports/vhost/packed.h"
 #include "ports/vhost/virtq_log.h"
 
@@ -99,8 +100,10 @@ void packed_return(struct virtq *vq, const struct virtq_return r[], unsigned n)
 
 	if (n > 1 || r[0].n_slots > 1)
 		place = prepare(vq, r, n);
+	inflight_note_packed(vq, place, first);
 	shared_store_u64_release(&vq->slot[first & PACKED_INDEX].len,
 	    returned(&r[0], packed_used_at(first))); /* (B) */
+	inflight_note_packed(vq, place, place);
 	vq->next_used = place;
 	if (__builtin_expect(l != NULL, 0))
 		log_slow(vq, l, first);

@@ -209,16 +209,19 @@ static enum vhost_outcome examine(
 
 /* A back end that was killed may have taken buffers that it never returned;
  * the ring in the guest's memory is the one that knows.  Of a packed ring that
- * it cannot tell, the front end is believed. */
-static uint16_t first_place(const struct vhost_ring *ring)
+ * it cannot tell, its notes are believed, and without notes the front end. */
+static uint16_t first_place(struct vhost_ring *ring)
 {
-	uint16_t place;
+	struct virtq *vq = &ring->vq;
+	uint16_t place = ring->base;
 
 	if (ring->base_is_ours)
-		return ring->base;
-	if (!ring->vq.packed)
-		return shared_poll(&ring->vq.used->idx);
-	return packed_recover(&ring->vq, &place) ? place : ring->base;
+		return place;
+	if (!vq->packed)
+		place = shared_poll(&vq->used->idx);
+	else if (!packed_recover(vq, &place))
+		inflight_place(vq, &place);
+	return inflight_resume(vq, place);
 }
 
 static void start(struct vhost_port *p, unsigned i, const struct part part[3])
@@ -226,6 +229,7 @@ static void start(struct vhost_port *p, unsigned i, const struct part part[3])
 	struct vhost_ring *ring = &p->ring[i];
 	struct virtq *vq = &ring->vq;
 	bool modern = vhost_port_has(p, VHOST_F_VERSION_1);
+	uint16_t place;
 
 	vq->mem = p->mem;
 	vq->port = &p->port;
@@ -248,7 +252,11 @@ static void start(struct vhost_port *p, unsigned i, const struct part part[3])
 	vq->hdr_len = modern || vq->mergeable ? VIRTIO_NET_HDR_LEN
 					      : VIRTIO_NET_HDR_LEN_LEGACY;
 	vhost_ring_log_start(p, ring);
-	virtq_start(vq, first_place(ring));
+	vq->inflight =
+	    vhost_inflight_queue(p->inflight, i, vq->size, vq->packed);
+	place = first_place(ring);
+	inflight_begin(vq, place);
+	virtq_start(vq, place);
 	ring->discard = !is_enabled(p, ring);
 	ring->running = true;
 	*live_word(p, i) |= live_bit(i);

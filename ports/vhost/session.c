@@ -82,6 +82,8 @@ void vhost_session_fini(struct vhost_port *p)
 	p->rarp = 0;
 	vhost_memory_free(p->mem, NULL);
 	p->mem = NULL;
+	vhost_inflight_close(p->inflight);
+	p->inflight = NULL;
 	p->features = p->protocol_features = 0;
 	p->port.accepts = 0;
 	p->has_features = false;
@@ -168,7 +170,8 @@ static int reply(
 		m->payload.u64 = outcome != VHOST_DONE;
 		m->header.size = sizeof(m->payload.u64);
 	}
-	return vhost_connection_reply(&p->conn, m);
+	return vhost_connection_reply(
+	    &p->conn, m, outcome == VHOST_REPLY && m->n_fds);
 }
 
 void vhost_session_message(void *owner, struct vhost_message *m)
@@ -212,6 +215,9 @@ void vhost_session_attend(struct vhost_port *p)
 	else if (p->log && guard_is_broken(&p->log->guard))
 		outcome = vhost_break(p, "log_shrunk",
 		    "the log of dirty pages is gone from under its mapping");
+	else if (p->inflight && guard_is_broken(&p->inflight->guard))
+		outcome = vhost_break(p, virtq_fault_name(VIRTQ_MEM_SHRUNK),
+		    "in-flight memory is gone from under its mapping");
 	if (outcome == VHOST_BROKEN)
 		vhost_session_break(p);
 }

@@ -5,6 +5,7 @@
  * The used index says what was returned, and where the device goes on if it is
  * killed.
  */
+#include "ports/vhost/inflight.h"
 #include "ports/vhost/split.h"
 #include "ports/vhost/virtq_log.h"
 
@@ -32,6 +33,7 @@ void split_publish(struct virtq *vq, unsigned n, struct port_worker *w)
 
 	vq->next_used = (uint16_t)(vq->next_used + n);
 	shared_store_release(&vq->used->idx, vq->next_used); /* (B) */
+	inflight_note_split(vq, vq->next_used);
 	vq->signalled = vq->next_used;
 	if (__builtin_expect(l != NULL, 0))
 		log_slow(vq, l, n);

@@ -137,6 +137,7 @@ static void vhost_show(struct port *port, struct json_object *out)
 	port_show_u64(out, "queues", p->n_queues);
 	port_show_u64(out, "guest_mtu", p->guest_mtu);
 	port_show_bool(out, "migrating", vhost_port_has(p, VHOST_F_LOG_ALL));
+	port_show_bool(out, "inflight", p->inflight);
 	port_show_u64(out, "connects", p->n_connects);
 	port_show_u64(out, "times_broken", p->n_broken);
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)

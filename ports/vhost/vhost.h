@@ -10,6 +10,7 @@
  *	ring.c        when a ring runs; the only place that makes queues live
  *	handover.c    the same port in the next process
  *	memory.c      guest memory: mapped, translated
+ *	inflight*.c   what a back end that may be killed leaves to the next
  *	virtq*.c split*.c packed*.c  the rings themselves, on the workers
  *	frame_in.c frame_out.h buffer.c  frames out of, into buffers
  *
@@ -25,6 +26,7 @@
 #include "ports/port.h"
 #include "ports/vhost/connection.h"
 #include "ports/peer/endpoint.h"
+#include "ports/vhost/inflight.h"
 #include "ports/vhost/ring.h"
 #include "switch/base/log.h"
 
@@ -40,12 +42,13 @@ struct vhost_port {
 	/* Negotiated; forgotten when the peer leaves. */
 	uint64_t features;
 	uint64_t protocol_features;
-	bool has_features;	  /* SET_FEATURES was seen */
-	uint8_t status;		  /* of the virtio device */
-	uint16_t guest_mtu;	  /* NET_SET_MTU, 0: none */
-	struct vhost_memory *mem; /* NULL: none yet */
-	struct dirty_log *log;	  /* of its pages; NULL: none yet */
-	uint64_t rarp;		  /* to be announced, 0: nothing */
+	bool has_features;		 /* SET_FEATURES was seen */
+	uint8_t status;			 /* of the virtio device */
+	uint16_t guest_mtu;		 /* NET_SET_MTU, 0: none */
+	struct vhost_memory *mem;	 /* NULL: none yet */
+	struct dirty_log *log;		 /* of its pages; NULL: none yet */
+	uint64_t rarp;			 /* to be announced, 0: nothing */
+	struct vhost_inflight *inflight; /* NULL: not asked for */
 
 	bool offload;		 /* the features are offered */
 	unsigned n_queues;	 /* pairs */

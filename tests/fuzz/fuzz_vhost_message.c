@@ -209,8 +209,11 @@ static void send_right(
 static void run_a_ring(void)
 {
 	const uint64_t features = 0, kick = 1;
-	const uint64_t protocol = UINT64_C(1) << VHOST_PROTOCOL_LOG_SHMFD;
+	const uint64_t protocol = UINT64_C(1) << VHOST_PROTOCOL_LOG_SHMFD |
+				  UINT64_C(1) << VHOST_PROTOCOL_INFLIGHT_SHMFD;
 	const struct vhost_log_msg log = {FILE_SIZE / DIRTY_LOG_PAGE / 8, 0};
+	const struct vhost_inflight_msg notes = {
+	    FILE_SIZE / 4, FILE_SIZE / 2, 2, 256};
 	const struct vhost_mem_table table = {
 	    .n = 1, .region = {{0, FILE_SIZE, FILE_SIZE, 0}}};
 	const struct vhost_vring_state num = {1, 256};
@@ -219,9 +222,10 @@ static void run_a_ring(void)
 	    .avail = FILE_SIZE + 0x2000,
 	    .used = FILE_SIZE + 0x4000};
 
-	send_right(VHOST_USER_SET_FEATURES, &features, 8, N_FDS);
 	send_right(VHOST_USER_SET_PROTOCOL_FEATURES, &protocol, 8, N_FDS);
+	send_right(VHOST_USER_SET_FEATURES, &features, 8, N_FDS);
 	send_right(VHOST_USER_SET_LOG_BASE, &log, sizeof(log), 1);
+	send_right(VHOST_USER_SET_INFLIGHT_FD, &notes, sizeof(notes), 1);
 	send_right(VHOST_USER_SET_MEM_TABLE, &table, 40, 0);
 	send_right(VHOST_USER_SET_VRING_NUM, &num, sizeof(num), N_FDS);
 	send_right(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), N_FDS);

@@ -407,3 +407,26 @@ int frontend_get_vring_base(struct frontend *f, unsigned index, uint32_t *base)
 		*base = reply.state.num;
 	return err;
 }
+
+int frontend_get_inflight(struct frontend *f, struct vu_inflight *i, int *fd)
+{
+	struct vu_reply reply;
+	int err = frontend_send(
+	    f, VU_GET_INFLIGHT_FD, VU_VERSION, i, sizeof(*i), NULL, 0);
+
+	if (!err)
+		err = recv_reply(f, VU_GET_INFLIGHT_FD, sizeof(*i), &reply);
+	if (err)
+		return err;
+	if (reply.fd < 0)
+		return -EPROTO;
+	*i = reply.inflight;
+	*fd = reply.fd;
+	return 0;
+}
+
+int frontend_set_inflight(
+    struct frontend *f, const struct vu_inflight *i, int fd)
+{
+	return frontend_tell(f, VU_SET_INFLIGHT_FD, i, sizeof(*i), &fd, 1);
+}

@@ -111,6 +111,11 @@ struct vu_mem_reg {
 	struct vu_region region;
 };
 
+struct vu_inflight {
+	uint64_t size, offset;
+	uint16_t n_queues, queue_size;
+};
+
 struct vu_header {
 	uint32_t request, flags, size;
 };
@@ -120,6 +125,7 @@ struct vu_reply {
 	union {
 		uint64_t u64;
 		struct vu_state state;
+		struct vu_inflight inflight;
 		uint8_t bytes[512];
 	};
 	int fd; /* the first that came along, or -1 */
@@ -191,6 +197,12 @@ int frontend_rem_mem_reg(struct frontend *f, const struct guest_region *r);
 /* SET_VRING_KICK, _CALL or _ERR; @fd -1 means none. */
 int frontend_set_vring_fd(
     struct frontend *f, uint32_t request, unsigned index, int fd);
+
+/* Has in-flight memory made for what @i says, whose place in *fd it is given;
+ * and hands it over. */
+int frontend_get_inflight(struct frontend *f, struct vu_inflight *i, int *fd);
+int frontend_set_inflight(
+    struct frontend *f, const struct vu_inflight *i, int fd);
 
 /* Stops ring @index; *base is the next entry that the back end would take. */
 int frontend_get_vring_base(struct frontend *f, unsigned index, uint32_t *base);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/guest/netdev.h"
 
@@ -111,7 +112,7 @@ int netdev_create(struct netdev *d, const struct netdev_config *config)
 	d->config = *config;
 	snprintf(d->socket, sizeof(d->socket), "%s", config->socket);
 	d->config.socket = d->socket;
-	d->fe.fd = d->fe.listen_fd = -1;
+	d->fe.fd = d->fe.listen_fd = d->inflight_fd = -1;
 	complete_config(&d->config);
 	d->packed = d->config.rings == NETDEV_RINGS_PACKED;
 	guest_memory_init(&d->mem);
@@ -175,6 +176,32 @@ static uint64_t wanted_features(const struct netdev *d)
 	return all | d->config.offloads;
 }
 
+static uint64_t wanted_protocol(const struct netdev *d)
+{
+	uint64_t all = NETDEV_PROTOCOL & ~d->config.protocol_without;
+
+	return d->config.inflight ? all | NETDEV_BIT(VU_PROTOCOL_INFLIGHT_SHMFD)
+				  : all;
+}
+
+/* What the first device made is handed to every later one. */
+static int hand_over_notes(struct netdev *d)
+{
+	int err = 0;
+
+	if (!frontend_has_protocol(&d->fe, VU_PROTOCOL_INFLIGHT_SHMFD))
+		return -EOPNOTSUPP;
+	if (d->inflight_fd < 0) {
+		d->inflight.n_queues = (uint16_t)n_rings(d);
+		d->inflight.queue_size = (uint16_t)d->config.ring_size;
+		err = frontend_get_inflight(
+		    &d->fe, &d->inflight, &d->inflight_fd);
+	}
+	return err ? err
+		   : frontend_set_inflight(
+			 &d->fe, &d->inflight, d->inflight_fd);
+}
+
 int netdev_connect(struct netdev *d)
 {
 	bool version_1;
@@ -182,8 +209,8 @@ int netdev_connect(struct netdev *d)
 				   : frontend_connect(&d->fe, d->config.socket);
 
 	if (!err)
-		err = frontend_negotiate(&d->fe, wanted_features(d),
-		    NETDEV_PROTOCOL & ~d->config.protocol_without);
+		err = frontend_negotiate(
+		    &d->fe, wanted_features(d), wanted_protocol(d));
 	if (!err && d->packed && !frontend_has(&d->fe, VIRTIO_F_RING_PACKED))
 		err = -EOPNOTSUPP;
 	if (!err)
@@ -193,6 +220,8 @@ int netdev_connect(struct netdev *d)
 	if (!err && d->config.mtu &&
 	    frontend_has_protocol(&d->fe, VU_PROTOCOL_NET_MTU))
 		err = frontend_tell_u64(&d->fe, VU_NET_SET_MTU, d->config.mtu);
+	if (!err && d->config.inflight)
+		err = hand_over_notes(d);
 	version_1 = frontend_has(&d->fe, VIRTIO_F_VERSION_1);
 	d->mergeable = frontend_has(&d->fe, VIRTIO_NET_F_MRG_RXBUF);
 	d->hdr_len = version_1 || d->mergeable
@@ -320,4 +349,7 @@ void netdev_close(struct netdev *d)
 		d->q[i].free = NULL;
 	}
 	guest_memory_fini(&d->mem);
+	if (d->inflight_fd >= 0)
+		close(d->inflight_fd);
+	d->inflight_fd = -1;
 }

@@ -105,6 +105,7 @@ struct netdev_config {
 	uint16_t first_index; /* of the rings, see guest_vring_init() */
 	bool stale_base;      /* say where rings began whenever they start, as
 			       * QEMU does of packed ones that it lost */
+	bool inflight;	      /* have the device keep notes of its place */
 	bool fast;	      /* benchmarks: no pattern in receive slots */
 };
 
@@ -146,7 +147,9 @@ struct netdev {
 	uint32_t hdr_len;
 	bool mergeable;
 	bool packed;
-	bool hold_rx; /* do not give receive buffers back */
+	struct vu_inflight inflight; /* the device's notes ... */
+	int inflight_fd;	     /* ... and where they are; -1: none */
+	bool hold_rx;		     /* do not give receive buffers back */
 	struct netdev_queue q[2 * NETDEV_PAIRS_MAX];
 	struct virtio_net_hdr_mrg_rxbuf rx_hdr; /* of the last frame */
 	uint64_t n_sent, n_received;

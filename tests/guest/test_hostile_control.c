@@ -156,20 +156,6 @@ Test(hostile_control, case_07_wrong_number_of_descriptors)
 	hostile_finish(&h);
 }
 
-Test(hostile_control, case_09_inflight_is_not_offered)
-{
-	uint8_t inflight[24] = {0};
-
-	for (int i = 0; i < 100; i++) {
-		negotiate();
-		cr_expect_not(frontend_has_protocol(
-		    &h.vm.fe, VU_PROTOCOL_INFLIGHT_SHMFD));
-		hostile_expect_refused(&h, VU_GET_INFLIGHT_FD, inflight,
-		    sizeof(inflight), NULL, 0);
-	}
-	hostile_finish(&h);
-}
-
 Test(hostile_control, case_10_ring_size_set_again_and_again)
 {
 	uint64_t rss;

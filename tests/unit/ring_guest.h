@@ -57,7 +57,7 @@ static inline void ring_raise(struct port *port)
 static inline uint8_t *ring_map(void)
 {
 	uint8_t *p = mmap(NULL, REGION_SIZE + 2 * GUARD_SIZE, PROT_NONE,
-	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED ||
 	    mprotect(p + GUARD_SIZE, REGION_SIZE, PROT_READ | PROT_WRITE))
