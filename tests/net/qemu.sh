@@ -75,11 +75,12 @@ guest_boot() {
 # (with prefix length), mac, mtu (what the guest sets), mem (MiB), queues
 # (pairs; as many processors), dev (properties of virtio-net-pci, for example
 # mrg_rxbuf=off,event_idx=off,indirect_desc=off,packed=off,host_mtu=9000,
-# disable-modern=on), more (words for QEMU's command line).  Returns at once;
+# disable-modern=on), chardev (how it meets the switch, for example
+# server=on), more (words for QEMU's command line).  Returns at once;
 # guest_wait() waits for it.
 guest_start() {
 	local name=$1 socket=$2 addr='' mtu='' mem=192 queues=1 dev='' cpu=qemu64
-	local mac vectors option more=''
+	local mac vectors option chardev=reconnect=1 more=''
 	n_guests=$((n_guests + 1))
 	mac=$(printf '52:54:00:00:00:%02x' $n_guests)
 	shift 2
@@ -101,7 +102,7 @@ guest_start() {
 		"q35,accel=$guest_accel,memory-backend=mem" -cpu $cpu \
 		-smp "$queues" -m "${mem}M" -object \
 		"memory-backend-memfd,id=mem,size=${mem}M,share=on" \
-		-chardev "socket,id=c1,path=$socket,reconnect=1" \
+		-chardev "socket,id=c1,path=$socket,$chardev" \
 		-netdev "vhost-user,id=n1,chardev=c1,queues=$queues" \
 		-device "virtio-net-pci,netdev=n1,$dev" $more
 }
