@@ -137,7 +137,7 @@ Test(vhost_inflight, case_09_asked_for_again_and_again)
 	agree();
 	for (unsigned i = 0; i < 5000; i++) {
 		struct vhost_inflight_msg msg = {
-		    .n_queues = 4, .queue_size = 1 << i % 16};
+		    .n_queues = 4, .queue_size = (uint16_t)(1 << i % 16)};
 		int fd = get(&msg, sizeof(msg));
 
 		if (i == 10) {
