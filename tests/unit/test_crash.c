@@ -129,8 +129,16 @@ static void offer_all(const struct stage *s, struct device *d)
 	}
 }
 
-/* All that a worker does with the queue. */
-static void serve(const struct stage *s, struct device *d)
+/* What a worker does with the queue that does not change the ring, and all the
+ * rest. */
+static void take(const struct stage *s, struct device *d)
+{
+	batch.n = batch.n_segs = 0;
+	if (!s->to_guest)
+		virtq_rx(&d->r->vq, &batch, &d->r->w);
+}
+
+static void give(const struct stage *s, struct device *d)
 {
 	static uint8_t bytes[FRAME];
 	struct frame frame = {.head = bytes, .len = FRAME, .head_len = FRAME};
@@ -138,13 +146,10 @@ static void serve(const struct stage *s, struct device *d)
 
 	for (unsigned i = 0; i < CHAINS_MAX; i++)
 		f[i] = &frame;
-	if (s->to_guest) {
+	if (s->to_guest)
 		virtq_tx(&d->r->vq, f, s->n, &d->r->w);
-		return;
-	}
-	batch.n = batch.n_segs = 0;
-	virtq_rx(&d->r->vq, &batch, &d->r->w);
-	virtq_rx_done(&d->r->vq, &d->r->w);
+	else
+		virtq_rx_done(&d->r->vq, &d->r->w);
 }
 
 /* How many chains the driver gets back from number @from on. */
@@ -191,19 +196,21 @@ static uint16_t find_place(const struct stage *s, struct device *d)
 	return place;
 }
 
-/* The device is dead, its memory as in @dead; chains had been got back by the
+/* The device is dead, its memory as in @dead, and @d comes after it; chains had been got back by the
  * driver up to number @n. */
-static void succeed(
-    const struct stage *s, const struct device *dead, unsigned n)
+static void succeed(const struct stage *s, struct device d,
+    const struct device *dead, unsigned n)
 {
-	struct device d = open_device(s);
+	struct virtq fresh = d.r->vq;
 	uint16_t place;
 
 	memcpy(d.id, dead->id, sizeof(d.id));
 	memcpy(
 	    d.r->mem->region[0].host, dead->r->mem->region[0].host, RING_BYTES);
-	if (s->packed)
+	if (s->packed) {
 		d.g->next = dead->g->next;
+		d.g->seen = s->first;
+	}
 	for (unsigned i = 0; !s->to_guest && i < s->n; i++)
 		ring_frame(d.r, BUFS + i * BUF_SIZE, FRAME);
 	for (unsigned i = 0; s->packed && i < n; i++)
@@ -213,10 +220,11 @@ static void succeed(
 	if (s->packed)
 		cr_assert_eq(d.g->seen, place, "%x, not %x", d.g->seen, place);
 	virtq_start(&d.r->vq, place);
-	serve(s, &d);
+	take(s, &d);
+	give(s, &d);
 	cr_assert_eq(reap(s, &d, n), s->n, "%u of %u", n, s->n);
 	cr_assert_not(virtq_is_broken(&d.r->vq));
-	close_device(&d);
+	d.r->vq = fresh;
 }
 
 static pid_t run_device(const struct stage *s, struct device *d)
@@ -228,8 +236,9 @@ static pid_t run_device(const struct stage *s, struct device *d)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
 			_exit(1);
+		take(s, d);
 		raise(SIGSTOP);
-		serve(s, d);
+		give(s, d);
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(pid, &status, 0), pid);
@@ -269,7 +278,7 @@ static unsigned look(const struct stage *s, const struct device *d)
 static void kill_everywhere(const struct stage *s)
 {
 	static uint8_t before[RING_BYTES];
-	struct device d = open_device(s);
+	struct device d = open_device(s), heir = open_device(s);
 	const uint8_t *ring = d.r->mem->region[0].host;
 	unsigned n_states = 0, n_seen = 0;
 	pid_t pid;
@@ -278,19 +287,21 @@ static void kill_everywhere(const struct stage *s)
 	pid = run_device(s, &d);
 	memcpy(before, ring, RING_BYTES);
 	while (step(pid)) {
-		unsigned n = look(s, &d);
+		unsigned n;
 
 		if (!memcmp(before, ring, RING_BYTES))
 			continue;
 		memcpy(before, ring, RING_BYTES);
+		n = look(s, &d);
 		cr_assert_geq(n, n_seen);
 		n_seen = n;
-		succeed(s, &d, n);
+		succeed(s, heir, &d, n);
 		n_states++;
 	}
 	cr_assert_eq(n_seen, s->n);
 	cr_assert_geq(n_states, s->n, "%u states", n_states);
 	close_device(&d);
+	close_device(&heir);
 }
 
 static const struct stage shapes[] = {
@@ -300,9 +311,23 @@ static const struct stage shapes[] = {
     {.n = 6, .shape = {2, 1, 4, 1, 5, 3}}, /* all there is */
 };
 
+enum { N_SHAPES = sizeof(shapes) / sizeof(shapes[0]) };
+
+/* A sanitizer's instructions are many, and not the device's. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
 static void kill_all_shapes(struct stage s, const uint16_t first[], unsigned n)
 {
-	for (unsigned i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+	unsigned i = SANITIZED ? N_SHAPES - 1 : 0;
+
+	for (; i < N_SHAPES; i++) {
 		s.n = shapes[i].n;
 		memcpy(s.shape, shapes[i].shape, sizeof(s.shape));
 		s.first = first[i % n];
