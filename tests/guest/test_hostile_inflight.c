@@ -28,7 +28,7 @@ static void abandon(void)
 	hostile_abandon(&h);
 }
 
-TestSuite(hostile_inflight, .init = start, .fini = abandon, .timeout = 300);
+TestSuite(hostile_inflight, .init = start, .fini = abandon, .timeout = 3000);
 
 static const struct netdev_config noted = {.inflight = true};
 
