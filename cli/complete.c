@@ -89,6 +89,7 @@ static bool has_values(const struct grammar_arg *arg)
 	case GRAMMAR_WORDS:
 	case GRAMMAR_TYPE:
 	case GRAMMAR_PATH:
+	case GRAMMAR_SOCKET:
 	case GRAMMAR_TEXT:
 		return true;
 	default:
@@ -113,6 +114,7 @@ static void print_values(FILE *f, const struct grammar_arg *arg)
 			fprintf(f, " %s", t->type);
 		break;
 	case GRAMMAR_PATH:
+	case GRAMMAR_SOCKET:
 	case GRAMMAR_TEXT:
 		fputs("echo @file", f);
 		break;

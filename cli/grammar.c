@@ -281,8 +281,8 @@ PORT_TYPE(null, "null", "swallows and counts; generates for benchmarks",
 	 .help = "source of each (default one made from the name)"});
 
 PORT_TYPE(pipe, "pipe", "an application that speaks memif, by shared memory",
-	{"socket", GRAMMAR_PATH, "PATH", .max = SOCKET_PATH_MAX,
-	 .help = "the socket (default RUNDIR/pipe/NAME)"},
+	{"socket", GRAMMAR_SOCKET, "PATH", .max = SOCKET_PATH_MAX,
+	 .help = "the socket, or @NAME (default RUNDIR/pipe/NAME)"},
 	{"role", GRAMMAR_WORD, "server|client", .def = "server",
 	 .help = "memif's: a client connects, and brings the memory"},
 	{"id", GRAMMAR_UINT, "N", .max = UINT32_MAX, .def = "0",

@@ -48,8 +48,9 @@ enum grammar_kind {
 	GRAMMAR_SIZE,  /* bytes with k, m, g */
 	GRAMMAR_OCTAL, /* permission bits, up to 0777 */
 	GRAMMAR_PATH,  /* absolute, printable, up to max characters */
-	GRAMMAR_TEXT,  /* printable, up to max characters */
-	GRAMMAR_LINES, /* any text up to max bytes */
+	GRAMMAR_SOCKET, /* that, or @ and an abstract name */
+	GRAMMAR_TEXT,	/* printable, up to max characters */
+	GRAMMAR_LINES,	/* any text up to max bytes */
 };
 
 /* One argument.  Its JSON key is @word in snake_case unless @key says else. */

@@ -123,6 +123,9 @@ static bool text_is_valid(const struct grammar_arg *arg, const char *s)
 		return text_is_octal(s);
 	case GRAMMAR_PATH:
 		return s[0] == '/' && text_is_printable(s, arg->max);
+	case GRAMMAR_SOCKET:
+		return (s[0] == '/' || (s[0] == '@' && s[1])) &&
+		       text_is_printable(s, arg->max);
 	case GRAMMAR_TEXT:
 		return text_is_printable(s, arg->max);
 	case GRAMMAR_LINES:
@@ -195,6 +198,12 @@ static void print_expectation(FILE *f, const struct grammar_arg *arg)
 		break;
 	case GRAMMAR_PATH:
 		fprintf(f, "a path from / of at most %" PRIu64 " characters",
+		    arg->max);
+		break;
+	case GRAMMAR_SOCKET:
+		fprintf(f,
+		    "a path from /, or @ and an abstract name, of at most "
+		    "%" PRIu64 " characters",
 		    arg->max);
 		break;
 	case GRAMMAR_TEXT:

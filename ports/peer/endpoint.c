@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -67,6 +68,16 @@ static void turn_away(struct endpoint *ep)
 	longer_pause(ep);
 }
 
+static void refuse(struct endpoint *ep, int fd)
+{
+	char who[64];
+
+	endpoint_identify(fd, who, sizeof(who));
+	log_limited(&ep->limit, LOG_WARNING, "%s: %s may not connect",
+	    ep->address.sun_path, who);
+	close(fd);
+}
+
 static int on_connect(
     sd_event_source *source, int listen_fd, uint32_t revents, void *userdata)
 {
@@ -75,22 +86,38 @@ static int on_connect(
 
 	(void)source;
 	(void)revents;
-	if (fd >= 0)
+	if (fd >= 0 && endpoint_admits(ep, fd))
 		ep->on_peer(ep->owner, fd);
+	else if (fd >= 0)
+		refuse(ep, fd);
 	else if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
 		turn_away(ep);
 	return 0;
 }
 
+/* As the kernel wants it: an abstract name begins with a zero instead of the @
+ * and ends with its last character.  Returns its size. */
+static socklen_t kernel_address(
+    const struct endpoint *ep, struct sockaddr_un *a)
+{
+	*a = ep->address;
+	if (!endpoint_is_abstract(ep))
+		return sizeof(*a);
+	a->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+			   strlen(ep->address.sun_path));
+}
+
 static int connect_to(const struct endpoint *ep)
 {
-	const struct sockaddr_un *a = &ep->address;
+	struct sockaddr_un a;
+	socklen_t size = kernel_address(ep, &a);
 	int fd = socket(AF_UNIX, ep->type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int rc;
 
 	if (fd < 0)
 		return -errno;
-	if (!connect(fd, (const struct sockaddr *)a, sizeof(*a)))
+	if (!connect(fd, (const struct sockaddr *)&a, size))
 		return fd;
 	rc = -errno;
 	close(fd);
@@ -117,6 +144,14 @@ static int on_timer(sd_event_source *source, uint64_t now, void *userdata)
 	return 0;
 }
 
+static int in_use(const struct endpoint *ep, struct err *e)
+{
+	err_set(e, -EADDRINUSE, "somebody listens at %s", ep->address.sun_path);
+	err_arg(e, ep->address.sun_path);
+	err_hint(e, "give the port another `socket`");
+	return -EADDRINUSE;
+}
+
 /* Removes a socket that nobody listens at; anything else stays. */
 static int take_over(const struct endpoint *ep, struct err *e)
 {
@@ -124,6 +159,8 @@ static int take_over(const struct endpoint *ep, struct err *e)
 	struct stat st;
 	int fd;
 
+	if (endpoint_is_abstract(ep))
+		return in_use(ep, e);
 	if (lstat(a->sun_path, &st))
 		return errno == ENOENT
 			   ? 0
@@ -139,31 +176,32 @@ static int take_over(const struct endpoint *ep, struct err *e)
 		return 0;
 	if (fd >= 0)
 		close(fd);
-	err_set(e, -EADDRINUSE, "somebody listens at %s", a->sun_path);
-	err_arg(e, a->sun_path);
-	err_hint(e, "give the port another `socket`");
-	return -EADDRINUSE;
+	return in_use(ep, e);
 }
 
 /* Nobody can connect before listen(2), and so not before the file has its
  * group and mode. */
 static int bind_path(struct endpoint *ep, struct err *e)
 {
-	const struct sockaddr *a = (const struct sockaddr *)&ep->address;
+	struct sockaddr_un address;
+	socklen_t size = kernel_address(ep, &address);
+	const struct sockaddr *a = (const struct sockaddr *)&address;
 	struct stat st;
 	int rc;
 
-	if (bind(ep->fd, a, sizeof(ep->address))) {
+	if (bind(ep->fd, a, size)) {
 		if (errno != EADDRINUSE)
 			return err_set(
 			    e, -errno, "binding %s: %m", ep->address.sun_path);
 		rc = take_over(ep, e);
 		if (rc)
 			return rc;
-		if (bind(ep->fd, a, sizeof(ep->address)))
+		if (bind(ep->fd, a, size))
 			return err_set(
 			    e, -errno, "binding %s: %m", ep->address.sun_path);
 	}
+	if (endpoint_is_abstract(ep))
+		return 0;
 	if (lstat(ep->address.sun_path, &st))
 		return err_set(e, -errno, "%s: %m", ep->address.sun_path);
 	ep->dev = st.st_dev;

@@ -9,6 +9,10 @@
  * A socket file that nobody listens at any more, left behind by a process
  * that was killed, is taken over; one that somebody listens at is not.
  *
+ * A path "@NAME" is an abstract name, without a file: it is gone with its
+ * socket, and who may connect is judged by the peer's credentials, as the kernel
+ * would have by those of a file.
+ *
  * Life: open ──► on_peer(fd) ──► again() when that peer is gone ──► close.
  * Threads: control.
  */
@@ -22,6 +26,7 @@
 #include <systemd/sd-event.h>
 
 #include "switch/base/err.h"
+#include "switch/base/log.h"
 
 enum { ENDPOINT_GROUP_MAX = 63 };
 
@@ -35,14 +40,15 @@ struct endpoint_access {
 struct endpoint {
 	sd_event *event;
 	bool client;
-	int type; /* SOCK_STREAM, SOCK_SEQPACKET */
-	struct sockaddr_un address;
+	int type;		    /* SOCK_STREAM, SOCK_SEQPACKET */
+	struct sockaddr_un address; /* as written, with @ of an abstract name */
 	struct endpoint_access access;
 	int fd; /* listening, -1: none */
 	dev_t dev;
 	ino_t ino; /* of the socket file that is ours to remove */
 	sd_event_source *source, *timer;
 	uint64_t backoff_us;
+	struct log_limit limit;
 	int told; /* the last error that on_peer was told of */
 
 	/* A connected socket, the owner's from then on; or -errno, once, when
@@ -84,6 +90,16 @@ void endpoint_rest(struct endpoint *ep);
 
 /* Who is at the other end of @fd, as text[0..size): "pid 12 uid 0", or "". */
 void endpoint_identify(int fd, char *text, size_t size);
+
+/* Whether the address is an abstract name. */
+static inline bool endpoint_is_abstract(const struct endpoint *ep)
+{
+	return ep->address.sun_path[0] == '@';
+}
+
+/* Whether the peer that was accepted as @fd may connect; of a file the kernel
+ * has said so. */
+bool endpoint_admits(const struct endpoint *ep, int fd);
 
 /* Changes who may connect; nothing changes on failure. */
 int endpoint_set_access(

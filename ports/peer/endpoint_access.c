@@ -4,7 +4,9 @@
  *
  * QEMU under libvirt runs as a user of its own; a socket of its group and of
  * mode 0660 lets it in without anybody running chmod.  A default that cannot
- * be had (no such group, not ours to give) is passed over, a wish is not.
+ * be had (no such group, not ours to give) is passed over, a wish is not.  An
+ * abstract name has no file that could have either; the same rule is applied to
+ * the credentials of who connects.
  */
 #include <errno.h>
 #include <grp.h>
@@ -18,7 +20,7 @@
 #include "switch/base/log.h"
 #include "switch/base/privilege.h"
 
-enum { MODE_DEFAULT = 0660, MODE_MAX = 0777 };
+enum { MODE_DEFAULT = 0660, MODE_MAX = 0777, GROUPS_MAX = 1024 };
 
 void endpoint_access_default(struct endpoint_access *access, const char *group)
 {
@@ -98,6 +100,43 @@ void endpoint_identify(int fd, char *text, size_t size)
 		snprintf(text, size, "pid %d uid %u", who.pid, who.uid);
 }
 
+/* Whether the peer at @fd is of group @gid. */
+static bool is_member(int fd, const struct ucred *who, gid_t gid)
+{
+	gid_t more[GROUPS_MAX];
+	socklen_t size = sizeof(more);
+
+	if (who->gid == gid)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, more, &size))
+		return false;
+	for (unsigned i = 0; i < size / sizeof(more[0]); i++)
+		if (more[i] == gid)
+			return true;
+	return false;
+}
+
+/* Connecting is writing, and nothing is forbidden to root. */
+bool endpoint_admits(const struct endpoint *ep, int fd)
+{
+	const struct endpoint_access *a = &ep->access;
+	struct group *g = a->group[0] ? getgrnam(a->group) : NULL;
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	if (!endpoint_is_abstract(ep))
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size))
+		return false;
+	if (!who.uid)
+		return true;
+	if (who.uid == geteuid())
+		return a->mode & S_IWUSR;
+	if (is_member(fd, &who, g ? g->gr_gid : getegid()))
+		return a->mode & S_IWGRP;
+	return a->mode & S_IWOTH;
+}
+
 int endpoint_set_access(
     struct endpoint *ep, const struct endpoint_access *access, struct err *e)
 {
@@ -105,7 +144,7 @@ int endpoint_set_access(
 	struct endpoint_access granted = *access;
 	int rc;
 
-	if (!ep->client) {
+	if (!ep->client && !endpoint_is_abstract(ep)) {
 		rc = set_group(path, &granted, e);
 		if (rc)
 			return rc;

@@ -500,6 +500,70 @@ Test(pipe_message, case_154_socket_paths_of_every_length)
 	}
 }
 
+/* Where an abstract name of @n bytes is bound, nothing longer or shorter is. */
+static int connect_abstract(const char *name, size_t n)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	int rc;
+
+	memcpy(a.sun_path + 1, name, n);
+	rc = connect(fd, (struct sockaddr *)&a,
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + n));
+	close(fd);
+	return rc;
+}
+
+Test(pipe_message, case_154_abstract_names_of_every_length)
+{
+	struct port *port;
+	struct err e;
+	char name[128];
+
+	for (int n = 20; n < 112; n += n < 100 ? 40 : 1) {
+		int rc;
+
+		memset(name, 'x', sizeof(name));
+		snprintf(name, sizeof(name), "@unit%d.", getpid());
+		name[strlen(name)] = 'x';
+		name[n] = '\0';
+		set_str("socket", name);
+		rc = pipe_port_ops.open(&port, &env, "p2", params, &e);
+		cr_expect_eq(rc, n <= 107 ? 0 : -ENAMETOOLONG, "%d: %d", n, rc);
+		if (rc)
+			continue;
+		cr_expect_eq(connect_abstract(name + 1, (size_t)n - 1), 0);
+		cr_expect_neq(connect_abstract(name + 1, (size_t)n - 2), 0);
+		if (n < 107)
+			cr_expect_neq(connect_abstract(name + 1, (size_t)n), 0);
+		pipe_port_ops.close(port);
+		cr_expect_neq(connect_abstract(name + 1, (size_t)n - 1), 0);
+	}
+}
+
+/* Two listeners of one abstract name, in one process or in two. */
+Test(pipe_message, abstract_names_are_taken_once)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	struct port *port;
+	struct err e;
+	char name[64];
+	int n = snprintf(name, sizeof(name), "@unit%d", getpid());
+
+	memcpy(a.sun_path + 1, name + 1, (size_t)n - 1);
+	cr_assert_eq(bind(fd, (struct sockaddr *)&a,
+			 (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
+				     (size_t)n)),
+	    0);
+	set_str("socket", name);
+	cr_expect_eq(
+	    pipe_port_ops.open(&port, &env, "p2", params, &e), -EADDRINUSE);
+	close(fd);
+	cr_assert_eq(pipe_port_ops.open(&port, &env, "p2", params, &e), 0);
+	pipe_port_ops.close(port);
+}
+
 Test(pipe_message, the_socket_has_the_latest_mode)
 {
 	struct json_object *change = json_object_new_object();
