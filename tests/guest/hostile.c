@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hostile.c - a machine that breaks rules, and what must be true afterwards.
+ * hostile.c - a peer that breaks rules, and what must be true afterwards.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -40,27 +40,55 @@ static void behave(struct hostile *h)
 	cr_assert(swd_await_state(&h->swd, "evil", "wait"));
 }
 
-void hostile_start(struct hostile *h)
+static bool intact(const struct hostile *h)
+{
+	return guest_memory_canaries_intact(&h->vm.mem);
+}
+
+static void leave(struct hostile *h)
+{
+	netdev_close(&h->vm);
+}
+
+static const struct hostile_kind machine = {
+    .params = "'type':'vhost-user','queues':2",
+    .socket = "vhost/evil",
+    .behave = behave,
+    .intact = intact,
+    .leave = leave,
+};
+
+int hostile_add_port(struct hostile *h)
+{
+	return swd_do(&h->swd, "port.add",
+	    "{'name':'evil','bridge':'other','socket':'%s',%s}", h->path,
+	    h->kind->params);
+}
+
+void hostile_start_as(struct hostile *h, const struct hostile_kind *kind)
 {
 	memset(h, 0, sizeof(*h));
 	h->log_lines = LOG_LINES_MAX;
+	h->kind = kind;
 	cr_assert_eq(swd_start(&h->swd, NULL), 0);
 	h->by = bystander_start(&h->swd, NULL, 0);
 	cr_assert_not_null(h->by);
+	snprintf(h->path, sizeof(h->path), "%s/%s", h->swd.dir, kind->socket);
 	/* Its frames must not reach the bystanders: their count is exact. */
 	cr_assert_eq(swd_do(&h->swd, "bridge.add", "{'name':'other'}"), 0);
-	cr_assert_eq(swd_do(&h->swd, "port.add",
-			 "{'name':'evil','type':'vhost-user','queues':2,"
-			 "'bridge':'other'}"),
-	    0);
+	cr_assert_eq(hostile_add_port(h), 0);
 	cr_assert_eq(swd_do(&h->swd, "port.add",
 			 "{'name':'sink','type':'null','bridge':'other'}"),
 	    0);
-	swd_socket(&h->swd, "evil", h->path, sizeof(h->path));
-	behave(h);
+	kind->behave(h);
 	h->fds = swd_n_fds(&h->swd);
 	h->maps = swd_n_maps(&h->swd);
 	h->sunk = swd_counter(&h->swd, "sink", "tx_packets");
+}
+
+void hostile_start(struct hostile *h)
+{
+	hostile_start_as(h, &machine);
 }
 
 void hostile_open(struct hostile *h, const struct netdev_config *config)
@@ -103,7 +131,7 @@ void hostile_connect(struct hostile *h)
 void hostile_leave(struct hostile *h)
 {
 	if (h->open)
-		netdev_close(&h->vm);
+		h->kind->leave(h);
 	h->open = false;
 }
 
@@ -233,10 +261,9 @@ void hostile_finish(struct hostile *h)
 	struct bystander_report report;
 
 	cr_assert(swd_alive(&h->swd));
-	if (h->open)
-		cr_expect(guest_memory_canaries_intact(&h->vm.mem));
+	cr_expect(!h->open || h->kind->intact(h));
 	hostile_leave(h);
-	behave(h);
+	h->kind->behave(h);
 	bystander_stop(h->by, &report);
 	h->report = report;
 	report.stalls -= report.stalls < h->stalls ? report.stalls : h->stalls;

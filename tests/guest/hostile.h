@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * hostile.h - a machine that breaks rules, and what must be true afterwards.
+ * hostile.h - a peer that breaks rules, and what must be true afterwards.
  *
  * A test starts the fixture: a switch, the bystander pair under traffic, and
  * port `evil`.  It does its worst on that port and finishes, which asserts:
  *
  *	- the same process lives, and frames are conserved;
  *	- the bystanders lost nothing and waited for nothing;
- *	- canaries round the hostile machine's memory are intact;
- *	- a well-behaved machine on the same port works at once;
+ *	- canaries round the hostile peer's memory are intact;
+ *	- a well-behaved peer on the same port works at once;
  *	- descriptors and mappings are back to where they were;
  *	- the log did not fill.
+ *
+ * The peer is a machine unless the test brings another kind, which says what of
+ * this is special to it (hostile_pipe.h: an application).
  *
  * Life: start, hostile things, finish; abandon as the suite's fini.
  * Threads: the test's.
@@ -28,12 +31,26 @@ enum {
 	HOSTILE_FRAME = 60, /* ... and of a frame behind it */
 };
 
+struct hostile;
+
+struct hostile_kind {
+	const char *params; /* of port evil, as for swd_do() */
+	const char *socket; /* in the run directory */
+
+	/* A whole life of a good peer on port evil, one broadcast long. */
+	void (*behave)(struct hostile *h);
+	/* Of the hostile peer, while it is there. */
+	bool (*intact)(const struct hostile *h);
+	void (*leave)(struct hostile *h);
+};
+
 struct hostile {
+	const struct hostile_kind *kind;
 	struct swd swd;
 	struct bystander *by;
 	char path[108]; /* socket of port evil */
+	bool open;	/* the hostile peer is there: */
 	struct netdev vm;
-	bool open;    /* vm is there */
 	uint64_t buf; /* see hostile_begin() */
 	unsigned fds, maps;
 	uint64_t sunk; /* frames at the sink when it began */
@@ -44,6 +61,10 @@ struct hostile {
 };
 
 void hostile_start(struct hostile *h);
+void hostile_start_as(struct hostile *h, const struct hostile_kind *kind);
+
+/* Port evil, once more after it was deleted. */
+int hostile_add_port(struct hostile *h);
 
 /* The hostile machine, fully negotiated and running; or its memory and its
  * connection alone, nothing said yet. */
@@ -54,14 +75,14 @@ void hostile_connect(struct hostile *h);
  * may be sent from: zeroes but for a broadcast address behind the header. */
 void hostile_begin(struct hostile *h, const struct netdev_config *config);
 
-/* The machine goes away, and may come back by another open or connect. */
+/* The peer goes away, and may come back by another open or connect. */
 void hostile_leave(struct hostile *h);
 
 /* The port shows @state, with @reason somewhere in its reason. */
 void hostile_expect_state(
     struct hostile *h, const char *state, const char *reason);
 
-/* The switch closes the connection. */
+/* The switch closes the machine's connection. */
 void hostile_expect_closed(struct hostile *h);
 
 /* The switch refuses the message: a reply that is not 0, or a close. */

@@ -589,10 +589,7 @@ Test(hostile_control, case_45_port_deleted_under_traffic)
 		netdev_flush(&h.vm, 0);
 		cr_assert_eq(swd_do(&h.swd, "port.del", "{'name':'evil'}"), 0);
 		hostile_leave(&h);
-		cr_assert_eq(swd_do(&h.swd, "port.add",
-				 "{'name':'evil','type':'vhost-user',"
-				 "'queues':2,'bridge':'other'}"),
-		    0);
+		cr_assert_eq(hostile_add_port(&h), 0);
 	}
 	hostile_finish(&h);
 }
