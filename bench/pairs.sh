@@ -50,17 +50,18 @@
 # Where samples do not come in pairs: begin_pairs, and then, for each, sample,
 # state_of and record.
 
+. "$BENCH/../tests/net/hugepages.sh"
+
 NEAR_NS=160
 DISTURBED=${DISTURBED:-10} # per cent of a cpu that other programs take
 PATIENCE=${PATIENCE:-20} # seconds to wait for them to end before a sample
 DEADLINE=${BENCH_DEADLINE:-0} # in seconds since 1970, or 0: no pair after it
 PAGES=1024   # of 2 MiB: what ovs-vswitchd takes, and DPDK's programs
-HUGE=/sys/kernel/mm/hugepages/hugepages-2048kB
 n_pairs=5 sizes="64 1500" seconds=2
 sized=frame values=(Mpps)
 columns=(size subject versus round c2c_before c2c_after waited lost state)
 declare -A switch_pid=()
-pages_before='' pages_set='' loader='' raw='' results=''
+loader='' raw='' results=''
 
 # Leaves the machine as it was; the rest is done by cleanup().
 finish() {
@@ -72,9 +73,7 @@ finish() {
 	for name in "${!switch_pid[@]}"; do
 		thaw "$name"
 	done
-	if [ "$(cat $HUGE/nr_hugepages)" = "$pages_set" ]; then
-		echo "$pages_before" >$HUGE/nr_hugepages
-	fi
+	pages_give_back
 	(exit $status)
 	cleanup
 }
@@ -95,19 +94,6 @@ install_missing() {
 		tail -n 15 "$T/apt.log" >&2
 		die "apt-get could not install ${missing[*]}"
 	}
-}
-
-# Sees to it that $PAGES huge pages are free.
-reserve_pages() {
-	local free
-	[ -d $HUGE ] || die "this kernel has no huge pages of 2 MiB"
-	free=$(cat $HUGE/free_hugepages)
-	[ "$free" -lt $PAGES ] || return 0
-	pages_before=$(cat $HUGE/nr_hugepages)
-	pages_set=$((pages_before + PAGES - free))
-	echo $pages_set >$HUGE/nr_hugepages
-	[ "$(cat $HUGE/free_hugepages)" -ge $PAGES ] ||
-		die "there is not enough free memory for $PAGES huge pages"
 }
 
 # Takes option $1 of those that all runners have, from getopts.
@@ -280,7 +266,7 @@ begin_pairs() {
 	core_to_core >/dev/null || exit 1
 	begin_results
 	begin_file "${BENCH_NAME:-$(basename "$0")}" "$*"
-	reserve_pages
+	pages_reserve $PAGES || die "$pages_missing"
 }
 
 # Makes the directory of results, or adds to one that is there.
