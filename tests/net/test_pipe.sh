@@ -7,52 +7,28 @@
 #
 # One testpmd plays both applications (testpmd.sh), in either of memif's roles:
 # a client brings the memory, its own whole memory if it does without copies,
-# which nobody can seal.  Then a pipe meets other kinds of port, an application
-# that stops or is killed, and one whose user may not come in.
+# which nobody can seal.  Then there are applications that stop or are killed, and
+# some whose users may not come in.  Without "some", every role and size, with
+# huge pages and without, takes minutes.
 
 . "${0%/*}/lib.sh"
 . "${0%/*}/testpmd.sh"
+. "${0%/*}/memif.sh"
 . "${0%/*}/netns.sh"
+. "${0%/*}/hugepages.sh"
 require jq dpdk-testpmd setpriv ping
+GEN=${GEN:-$BUILD/swpipe-gen}
 
-# Room for all frames in five pieces each: testpmd, when a frame in pieces finds
-# none, sends one of zeroes instead later on.
-RING=512
-ENOUGH=$((100 * RING))
-jumbo=2000,2000,2000,2000,1000
-
-# Prints memif device $1 (0, 1) of an application in role $2, with options $3:
-# its socket is that of the port p1, p2 unless they say otherwise.  Only device
-# 0 does without copies: when it connects, DPDK closes the descriptor of its
-# memory, which device 1 may still have to pass on.
-memif() {
-	local at=socket=$T/pipe/p$(($1 + 1)), options=$3
-	[ "$2" = client ] || at=socket=$T/app$1,
-	[[ $options != *socket=* ]] || at=
-	[ "$1" = 0 ] || options=${options/zero-copy=yes/}
-	echo "net_memif$1,role=$2,${at}socket-abstract=no,id=$1,rsize=9,$(
-		)mac=$guests_mac:0$(($1 + 1))${options:+,$options}"
+# What cleanup (lib.sh) does not know of.
+finish() {
+	local status=$?
+	pages_give_back
+	(exit $status)
+	cleanup
 }
+trap finish EXIT
 
-# Starts both applications: their role $1, $2 queues, frames of $3 bytes (or
-# pieces of it), devices with options $4, and options $5.. of the EAL.
-apps_start() {
-	local role=$1 queues=$2 size=$3 options=$4
-	shift 4
-	guests_run -m 256 "$@" --vdev "$(memif 0 "$role" "$options")" \
-		--vdev "$(memif 1 "$role" "$options")" \
-		-- --forward-mode="${mode-macswap}" --txpkts="$size" \
-		--tx-offloads=0x8000 --rxq="$queues" --txq="$queues"
-}
-
-# Adds port $1 for an application in role $2, with options $3..
-pipe_add() {
-	local name=$1 role=$2 id=$((${1#p} - 1))
-	shift 2
-	[ "$role" = client ] || set -- role client \
-		socket "$T/app$id" ring-size $RING "$@"
-	swctl port add "$name" type pipe id $id mtu 9000 "$@"
-}
+APP_PAGES=160 # huge ones, of an application
 
 ports_add() { # ROLE OPTIONS...
 	pipe_add p1 "$@" && pipe_add p2 "$@" && waiting
@@ -84,6 +60,47 @@ pair() {
 	check "$what: applications count the same frames" \
 		agree "$queues" $RING
 	check "$what: ports are deleted" ports_del
+}
+
+# Applications in huge pages, if the machine has enough of them.
+with_huge_pages() {
+	pages_reserve $APP_PAGES || {
+		echo "# left out: $pages_missing"
+		return
+	}
+	guests_memory=(--in-memory)
+	"$@"
+	guests_memory=(--no-huge)
+	pages_give_back
+}
+
+huge_pages() {
+	with_huge_pages eval '
+		all pair "clients in huge pages" client 2 1500 ""
+		port_options=(trusted on)
+		pair "clients in huge pages, without copies" client 1 64 \
+			"${without_copies[@]}"'
+	port_options=()
+}
+
+# Every role, one and several queues, sizes from the smallest to the longest.
+matrix() {
+	various "ordinary pages"
+	with_huge_pages various "huge pages"
+}
+
+various() {
+	local where=$1 queues size
+	for queues in 1 3; do
+		for size in 64 128 256 512 1024 1518 2000 $jumbo; do
+			pair "clients, $where" client $queues $size ""
+			pair "servers, $where" server $queues $size ""
+			port_options=(trusted on)
+			pair "clients without copies, $where" client $queues \
+				$size "${without_copies[@]}"
+			port_options=()
+		done
+	done
 }
 
 # Whether both ports have $1 rings each way.
@@ -188,81 +205,172 @@ second_application() {
 		circulate $ENOUGH
 }
 
-# A guest of DPDK's and an application of DPDK's.
-guest_and_pipe() {
-	local options=queue_size=$RING
-	check "pipe and guest: ports wait" eval 'pipe_add p1 client &&
-		swctl port add vm2 type vhost-user mtu 9000 && waiting'
-	guests_run -m 256 --vdev "$(memif 0 client "")" --vdev \
-		"net_virtio_user1,path=$T/vhost/vm2,mac=$guests_mac:02,$options" \
-		-- --forward-mode=macswap --txpkts=1000
-	check "pipe and guest: frames circulate" circulate $ENOUGH
-	check "pipe and guest: addresses are on their ports" learned p1 vm2
-	check "pipe and guest: both leave in peace" guests_stop
-	check "pipe and guest: every frame is accounted for" conserved br0
-	check "pipe and guest: ports are deleted" eval \
-		'swctl port del p1 && swctl port del vm2'
+# A bystander: an application with two pipes on a bridge of its own, and frames
+# from each to the other that are numbered.  Its rings hold what comes while
+# somebody else has the cpus.
+bystander_starts() {
+	swctl bridge add br9 && swctl port add by1 type pipe bridge br9 &&
+		swctl port add by2 type pipe bridge br9 || return
+	rm -f "$T/bystander"
+	start "$T/bystander" "$GEN" -Q -r 5k -n 8192 "$T/pipe/by1" "$T/pipe/by2"
+	bystander=$pid
+	eventually 5 bystander_runs
 }
 
-# The host, whose tap leaves checksums undone, pings an application.
-host_and_pipe() {
-	check "pipe and host: ports are added" eval 'pipe_add p1 client &&
-		swctl port add t2 type tap'
-	in_ns s sh -c 'ip addr add 10.9.0.1/24 dev t2 && ip link set t2 up'
-	guests_run -m 128 --vdev "$(memif 0 client "")" \
-		-- --forward-mode=icmpecho
-	check "pipe and host: the application answers" \
-		eventually 10 in_ns s ping -q -c 3 -i 0.05 -W 1 10.9.0.2
-	check "pipe and host: and to long ones" \
-		in_ns s ping -q -c 3 -i 0.05 -W 1 -s 1400 10.9.0.2
-	check "pipe and host: the application leaves in peace" guests_stop
-	check "pipe and host: every frame is accounted for" conserved br0
-	check "pipe and host: ports are deleted" eval \
-		'swctl port del p1 && swctl port del t2'
+bystander_runs() {
+	swctl -j -s port show by2 | jq -e '.[0].rx_packets > 100'
 }
 
-# Applications that die without a word in mid-batch, and their successors.
+# Ends it; whether everything that it sent has arrived, and in order.
+bystander_lost_nothing() {
+	stop "$bystander" INT || return
+	cat "$T/bystander"
+	[ "$(bystander_count sent)" -gt 100 ] &&
+		[ "$(bystander_count sent)" = "$(bystander_count received)" ] &&
+		[ "$(bystander_count lost) $(bystander_count late)" = "0 0" ] &&
+		conserved br9 && swctl port del by1 && swctl port del by2 &&
+		swctl bridge del br9
+}
+
+bystander_count() {
+	sed -n "s/^summary.* $1=\([0-9]*\).*/\1/p" "$T/bystander"
+}
+
+# Applications in role $1 that die without a word in mid-batch, and their
+# successors.
 killed() {
-	local before
-	check "killed: ports wait for applications" ports_add client
-	apps_start client 1 64 ""
-	check "killed: frames circulate" circulate $ENOUGH
+	local role=$1 what="killed ${1}s" before
+	check "$what: a bystander is there" bystander_starts
+	check "$what: ports wait for applications" ports_add "$role"
+	apps_start "$role" 1 64 ""
+	check "$what: frames circulate" circulate $ENOUGH
 	guests_stop KILL
-	check "killed: ports wait again" waiting
-	check "killed: every frame is accounted for" conserved br0
+	rm -f "$T"/app[01] # a server of DPDK's takes over no socket
+	check "$what: ports wait again" waiting
+	check "$what: every frame is accounted for" conserved br0
 	before=$(total rx_packets)
-	apps_start client 1 $jumbo ""
-	check "killed: their successors' frames circulate" \
+	apps_start "$role" 1 $jumbo ""
+	check "$what: their successors' frames circulate" \
 		eventually 15 sent $((before + ENOUGH))
-	check "killed: successors leave in peace" guests_stop
-	check "killed: every frame is accounted for at the end" conserved br0
-	check "killed: ports are deleted" ports_del
+	check "$what: successors leave in peace" guests_stop
+	check "$what: every frame is accounted for at the end" conserved br0
+	check "$what: the bystander lost nothing" bystander_lost_nothing
+	check "$what: ports are deleted" ports_del
 }
 
-# Applications that are stopped in mid-batch while frames come for them.
+# Applications in role $1 that are stopped in mid-batch while frames come for
+# them.
 stopped() {
-	local before
-	check "stopped: ports wait for applications" ports_add client
-	apps_start client 1 64 ""
-	check "stopped: frames circulate" circulate $ENOUGH
+	local role=$1 what="stopped ${1}s" before
+	check "$what: a bystander is there" bystander_starts
+	check "$what: ports wait for applications" ports_add "$role"
+	apps_start "$role" 1 64 ""
+	check "$what: frames circulate" circulate $ENOUGH
 	kill -STOP "$guests_pid"
-	check "stopped: a source of frames is added" swctl port add n0 \
+	check "$what: a source of frames is added" swctl port add n0 \
 		type null generate 100000
-	check "stopped: what finds no buffer is dropped for that reason" \
-		eventually 5 ring_full
-	check "stopped: the port stays up" state_is p1 up '*'
+	check "$what: what finds no buffer is dropped for that reason" \
+		eventually 5 rings_full
+	check "$what: the port stays up" state_is p1 up '*'
 	kill -CONT "$guests_pid"
-	check "stopped: the source is set to rest" swctl port set n0 generate 0
+	check "$what: the source is set to rest" swctl port set n0 generate 0
 	before=$(total rx_packets)
-	check "stopped: frames come again" eventually 10 sent $((before + 1000))
-	check "stopped: applications leave in peace" guests_stop
-	check "stopped: every frame is accounted for" conserved br0
-	check "stopped: ports are deleted" eval 'ports_del && swctl port del n0'
+	check "$what: frames come again" eventually 10 sent $((before + 1000))
+	check "$what: applications leave in peace" guests_stop
+	check "$what: every frame is accounted for" conserved br0
+	check "$what: the bystander lost nothing" bystander_lost_nothing
+	check "$what: ports are deleted" eval 'ports_del && swctl port del n0'
 }
 
-ring_full() {
-	swctl -j -s port show | jq -e 'map(select(.type == "pipe")) |
-		all(.drops.guest_ring_full > 0)'
+rings_full() {
+	[ "$(guests_ports 'map(select(.type == "pipe")) |
+		all(.drops.guest_ring_full > 0)')" = true ]
+}
+
+# An application of user $1 (and group) at socket $2, with the options "$3".. of
+# swpipe-gen; its output goes to $T/user$1.  Abstract names are known in one
+# namespace.
+user_starts() {
+	local user=$1 socket=$2
+	shift 2
+	rm -f "$T/user$user"
+	start_in s "$T/user$user" setpriv --reuid "$user" --regid "$user" \
+		--clear-groups "$GEN" -Q -m receive "$@" "$socket"
+}
+
+# Whether that application is refused, with a sentence that holds $1.
+user_is_refused() {
+	local sentence=$1 status
+	shift
+	user_starts "$@"
+	eventually 5 ended "$pid"
+	wait "$pid"
+	status=$?
+	cat "$T/user$1"
+	[ $status = 1 ] && grep -q "$sentence" "$T/user$1"
+}
+
+ended() {
+	! running "$1"
+}
+
+# Two users with a port each, at socket $1 and $2, files or abstract names; what
+# keeps a stranger out is said as $3.
+two_users() {
+	local what=$1 first=$2 second=$3 sentence=$4 pids=()
+	check "$what: each of two ports is for a group" eval \
+		'swctl port add p1 type pipe socket "$first" group nogroup &&
+		swctl port add p2 type pipe socket "$second" group daemon'
+	user_starts 65534 "$first" -w 5
+	pids+=("$pid")
+	user_starts 1 "$second" -w 5
+	pids+=("$pid")
+	check "$what: each comes in at its own" eval \
+		'eventually 5 user_is p1 65534 && eventually 5 user_is p2 1'
+	check "$what: at the other's it does not" \
+		user_is_refused "$sentence" 1 "$first" -A 7
+	check "$what: a second one of the same user neither" \
+		user_is_refused "hung up" 65534 "$first" -A 8
+	check "$what: nobody is disturbed by that" eval \
+		'user_is p1 65534 && user_is p2 1 && running "${pids[0]}" &&
+			running "${pids[1]}"'
+	check "$what: who leaves makes room" eval 'stop "${pids[0]}" INT &&
+		user_starts 65534 "$first" -w 5 &&
+		eventually 5 user_is p1 65534 && stop "$pid" INT'
+	stop "${pids[1]}" INT
+	check "$what: ports are deleted" ports_del
+}
+
+# Whether an application of user $2 is at port $1.
+user_is() {
+	swctl -j port show "$1" | jq -e --arg user "$2" \
+		'.[0] | .state == "up" and (.peer | endswith("uid " + $user))'
+}
+
+# Whether socket $1 belongs to group $2 and has mode $3.
+socket_is() {
+	stat -c '%G %a %F' "$1"
+	[ "$(stat -c '%G %a %F' "$1")" = "$2 $3 socket" ]
+}
+
+# Abstract names, which DPDK prefers, in both roles.
+abstract() {
+	local role
+	guests_as=("${swd_in[@]}")
+	for role in client server; do
+		check "abstract names, ${role}s: ports wait" eval \
+			"pipe_add p1 $role socket @$T/abstract0 &&
+			pipe_add p2 $role socket @$T/abstract1 && waiting"
+		abstract=yes apps_start $role 1 64 ""
+		check "abstract names, ${role}s: frames circulate" \
+			circulate $ENOUGH
+		check "abstract names, ${role}s: applications leave in peace" \
+			guests_stop
+		check "abstract names, ${role}s: every frame is accounted for" \
+			conserved br0
+		check "abstract names, ${role}s: ports are deleted" ports_del
+	done
+	guests_as=()
 }
 
 # Two applications of another user, of which one may come in by its group.
@@ -273,6 +381,8 @@ users() {
 	check "users: one port is for a group" eval \
 		'pipe_add p1 client socket $dir/1 group nogroup mode 0660 &&
 		pipe_add p2 client socket $dir/2 mode 0600 && waiting'
+	check "users: sockets have their groups and modes" eval \
+		'socket_is $dir/1 nogroup 660 && socket_is $dir/2 root 600'
 	guests_as=(setpriv --reuid 65534 --regid 65534 --clear-groups
 		env "RUNTIME_DIRECTORY=$dir")
 	apps_start_at "$dir/1" "$dir/2"
@@ -286,6 +396,10 @@ users() {
 	guests_stop KILL
 	guests_as=()
 	check "users: ports are deleted" ports_del
+	chmod 755 "$T/pipe"
+	two_users "two users" "$T/pipe/u1" "$T/pipe/u2" "Permission denied"
+	two_users "two users, abstract names" "@$T/u1" "@$T/u2" \
+		"hung up\|server is gone"
 }
 
 # Starts both applications, clients, with sockets $1 and $2.
@@ -339,13 +453,16 @@ all pair "clients without copies" client 1 64 "${without_copies[@]}"
 all pair "clients without copies" client 2 1500 "${without_copies[@]}"
 pair "clients without copies" client 1 $jumbo "${without_copies[@]}"
 port_options=()
+huge_pages
+all matrix
 deaf
 refused
 shared
-guest_and_pipe
-host_and_pipe
-killed
-stopped
+killed client
+all killed server
+all stopped client
+stopped server
+all abstract
 users
 idle
 check "swd ends with status 0" stop_swd

@@ -20,6 +20,7 @@ guests_log=$T/guests.log
 guests_pid=
 guests_mac=02:00:00:00:00
 guests_as=() # a command that runs it
+guests_memory=(--no-huge)
 
 # Runs testpmd with the words "$@": options of the EAL, --, its own options.
 guests_run() {
@@ -31,8 +32,9 @@ guests_run() {
 	rm -f "$guests_log"
 	start "$guests_log" env RUNTIME_DIRECTORY="$T" "${guests_as[@]}" \
 		dpdk-testpmd \
-		--lcores "(0,1)@($cpus)" --main-lcore 0 --no-pci --no-huge \
-		--no-shconf --file-prefix "guests$$" "${eal[@]}" "$@" \
+		--lcores "(0,1)@($cpus)" --main-lcore 0 --no-pci \
+		--no-shconf --file-prefix "guests$$" "${guests_memory[@]}" \
+		"${eal[@]}" "$@" \
 		--nb-cores=1 --port-topology=loop --tx-first \
 		--stats-period=60 --total-num-mbufs=16384 \
 		--eth-peer="0,$guests_mac:02" --eth-peer="1,$guests_mac:01"
@@ -43,9 +45,14 @@ guests_stop() {
 	stop "$guests_pid" "${1-TERM}"
 }
 
+# Prints what is shown of br0's ports, with their counters, as jq's $1 has it.
+guests_ports() {
+	swctl -j -s port show | jq -r "map(select(.bridge == \"br0\")) | $1"
+}
+
 # Prints the sum of counter $1 over both ports.
 total() {
-	swctl -j -s port show | jq "map(.$1) | add"
+	guests_ports "map(.$1) | add"
 }
 
 # Whether the guests have sent more than $1 frames since their ports exist.
@@ -76,7 +83,7 @@ circulate() {
 }
 
 both_receive() {
-	swctl -j -s port show | jq -e 'all(.tx_packets > 0)'
+	[ "$(guests_ports 'all(.tx_packets > 0)')" = true ]
 }
 
 # Whether each guest's address was learned on its own port, $1 and $2, and
@@ -92,7 +99,7 @@ learned() {
 
 both_wait() {
 	local states
-	states=$(swctl -j port show | jq -r 'map(.state) | join(" ")')
+	states=$(guests_ports 'map(.state) | join(" ")')
 	echo "states: $states"
 	[ "$states" = "wait wait" ]
 }
