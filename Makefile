@@ -65,7 +65,8 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libswd.a
 
 # Tests and benchmarks of what applications link.
 $(filter %/test_swpipe %/test_swpipe_open,$(UNIT)) $(BUILD)/bench/pipe \
-	$(BUILD)/tests/fuzz/fuzz_swpipe: $(BUILD)/libswpipe.a
+	$(BUILD)/bench/idle $(BUILD)/tests/fuzz/fuzz_swpipe: \
+	$(BUILD)/libswpipe.a
 $(filter %/test_swpipe_gen,$(UNIT)): $(call obj,$(CLIENT)/gen_stream.c)
 
 $(BUILD)/libswd.a: $(LIB) $(CLI)
