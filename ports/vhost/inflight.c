@@ -107,7 +107,7 @@ void vhost_inflight_close(struct vhost_inflight *in)
 	free(in);
 }
 
-void *vhost_inflight_queue(
+void __peer *vhost_inflight_queue(
     const struct vhost_inflight *in, unsigned i, uint32_t size, bool packed)
 {
 	uint64_t part, at;

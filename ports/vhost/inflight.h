@@ -115,7 +115,7 @@ void vhost_inflight_close(struct vhost_inflight *in);
 
 /* The part of ring @i, of @size descriptors and the format said; NULL if @in
  * (NULL: none) has none for such a ring. */
-void *vhost_inflight_queue(
+void __peer *vhost_inflight_queue(
     const struct vhost_inflight *in, unsigned i, uint32_t size, bool packed);
 
 /* What a predecessor left, looked at before virtq_start(); vq->inflight and the
@@ -138,7 +138,7 @@ static inline uint64_t inflight_progress(uint16_t place, uint16_t before)
 /* The split ring @vq, if its notes are kept, was returned to @idx. */
 static inline void inflight_note_split(const struct virtq *vq, uint16_t idx)
 {
-	struct inflight_split *q = vq->inflight;
+	struct inflight_split __peer *q = vq->inflight;
 
 	if (__builtin_expect(q != NULL, 0))
 		shared_store(&q->used_idx, idx);
@@ -149,11 +149,11 @@ static inline void inflight_note_split(const struct virtq *vq, uint16_t idx)
 static inline void inflight_note_packed(
     const struct virtq *vq, uint16_t place, uint16_t before)
 {
-	struct inflight_packed *q = vq->inflight;
+	struct inflight_packed __peer *q = vq->inflight;
 
 	if (__builtin_expect(q != NULL, 0))
-		__atomic_store_n((shared_u64 *)&q->progress,
-		    inflight_progress(place, before), __ATOMIC_RELAXED);
+		shared_store_u64(
+		    &q->progress, inflight_progress(place, before));
 }
 
 #endif

@@ -7,7 +7,7 @@
  * behind the last that was returned: some would come twice and some never.
  * What it had is returned unused, frames being what a network may lose, and
  * noted as returned by the rules that it noted it by (vhost-user, "Inflight I/O
- * tracking").
+ * tracking").  All that is read is a hint, bounded each time that it is read.
  */
 #include <stdlib.h>
 
@@ -32,16 +32,11 @@ static int by_counter(const void *a, const void *b)
 	return x->entry - y->entry;
 }
 
-static uint64_t load64(const uint64_t *p)
+static bool fits(const struct virtq *vq, const uint16_t __peer *version,
+    const uint16_t __peer *desc_num)
 {
-	return __atomic_load_n((const shared_u64 *)p, __ATOMIC_RELAXED);
-}
-
-static bool fits(
-    const struct virtq *vq, const uint16_t *version, const uint16_t *desc_num)
-{
-	return shared_load(version) == INFLIGHT_VERSION &&
-	       shared_load(desc_num) == vq->size;
+	return shared_poll(version) == INFLIGHT_VERSION &&
+	       shared_poll(desc_num) == vq->size;
 }
 
 /* f[0..n), noted as in flight and not over, in order; returns how many. */
@@ -57,21 +52,21 @@ static unsigned sort_out(struct flight f[], unsigned n)
 }
 
 /* Of a split ring, every entry that is marked is a head. */
-static unsigned collect_split(
-    const struct virtq *vq, const struct inflight_split *q, struct flight f[])
+static unsigned collect_split(const struct virtq *vq,
+    const struct inflight_split __peer *q, struct flight f[])
 {
-	uint16_t used = shared_load(&vq->used->idx);
-	uint16_t n_batch = (uint16_t)(used - shared_load(&q->used_idx));
-	uint16_t i = shared_load(&q->last_batch_head);
+	uint16_t used = shared_poll(&vq->used->idx);
+	uint16_t n_batch = (uint16_t)(used - shared_poll(&q->used_idx));
+	uint16_t i = shared_poll(&q->last_batch_head);
 
 	if (n_batch > vq->size)
 		return 0; /* not of this ring */
 	for (uint32_t k = 0; k < vq->size; k++)
-		f[k] = (struct flight){load64(&q->desc[k].counter), (uint16_t)k,
-		    !(shared_load(&q->desc[k].inflight) & 1)};
+		f[k] = (struct flight){shared_poll_u64(&q->desc[k].counter),
+		    (uint16_t)k, !(shared_poll(&q->desc[k].inflight) & 1)};
 	for (; n_batch && i < vq->size; n_batch--) {
 		f[i].over = true;
-		i = shared_load(&q->desc[i].next);
+		i = shared_poll(&q->desc[i].next);
 	}
 	return sort_out(f, vq->size);
 }
@@ -79,7 +74,7 @@ static unsigned collect_split(
 static uint16_t resume_split(
     struct virtq *vq, uint16_t place, struct flight f[])
 {
-	struct inflight_split *q = vq->inflight;
+	struct inflight_split __peer *q = vq->inflight;
 	unsigned n = collect_split(vq, q, f);
 	uint16_t n_avail =
 	    (uint16_t)(shared_load_acquire(&vq->avail->idx) - place);
@@ -90,7 +85,7 @@ static uint16_t resume_split(
 	for (unsigned k = 0; k < n; k++) {
 		split_use(vq, k, f[k].entry, 0);
 		shared_store(&q->desc[f[k].entry].next,
-		    shared_load(&q->last_batch_head));
+		    shared_poll(&q->last_batch_head));
 		shared_store(&q->last_batch_head, f[k].entry);
 	}
 	place = (uint16_t)(place + n);
@@ -102,7 +97,7 @@ static uint16_t resume_split(
 
 static void begin_split(const struct virtq *vq, uint16_t place)
 {
-	struct inflight_split *q = vq->inflight;
+	struct inflight_split __peer *q = vq->inflight;
 
 	for (uint32_t i = 0; i < vq->size; i++)
 		shared_store(&q->desc[i].inflight, 0);
@@ -115,8 +110,8 @@ static void begin_split(const struct virtq *vq, uint16_t place)
 static bool read_progress(
     const struct virtq *vq, uint16_t *place, bool *committed)
 {
-	const struct inflight_packed *q = vq->inflight;
-	uint64_t word = load64(&q->progress);
+	const struct inflight_packed __peer *q = vq->inflight;
+	uint64_t word = shared_poll_u64(&q->progress);
 	uint16_t now = (uint16_t)((word & INT16_MAX) | (word >> 32 & 1) << 15);
 	uint16_t old =
 	    (uint16_t)((word >> 16 & INT16_MAX) | (word >> 40 & 1) << 15);
@@ -141,16 +136,16 @@ bool inflight_place(const struct virtq *vq, uint16_t *place)
 /* Of a packed ring, an entry that is marked is a head, unless it is in the list
  * of those that are free. */
 static unsigned collect_packed(const struct virtq *vq,
-    const struct inflight_packed *q, bool committed, struct flight f[])
+    const struct inflight_packed __peer *q, bool committed, struct flight f[])
 {
-	uint16_t i = shared_load(committed ? &q->free_head : &q->old_free_head);
+	uint16_t i = shared_poll(committed ? &q->free_head : &q->old_free_head);
 
 	for (uint32_t k = 0; k < vq->size; k++)
-		f[k] = (struct flight){load64(&q->desc[k].counter), (uint16_t)k,
-		    !(shared_load(&q->desc[k].inflight) & 1)};
+		f[k] = (struct flight){shared_poll_u64(&q->desc[k].counter),
+		    (uint16_t)k, !(shared_poll(&q->desc[k].inflight) & 1)};
 	for (uint32_t k = 0; k < vq->size && i < vq->size; k++) {
 		f[i].over = true;
-		i = shared_load(&q->desc[i].next);
+		i = shared_poll(&q->desc[i].next);
 	}
 	return sort_out(f, vq->size);
 }
@@ -158,32 +153,34 @@ static unsigned collect_packed(const struct virtq *vq,
 /* What there is to return for f[0..n) to r[0..n).  How many slots that takes,
  * or 0 if it is more than there are. */
 static uint32_t describe_packed(const struct virtq *vq,
-    const struct inflight_packed *q, const struct flight f[], unsigned n,
+    const struct inflight_packed __peer *q, const struct flight f[], unsigned n,
     struct virtq_return r[])
 {
 	uint32_t n_slots = 0;
 
 	for (unsigned k = 0; k < n; k++) {
-		const struct inflight_packed_desc *d = &q->desc[f[k].entry];
-		uint16_t last = shared_load(&d->last);
-		uint16_t num = shared_load(&d->num);
+		const struct inflight_packed_desc __peer *d =
+		    &q->desc[f[k].entry];
+		uint16_t last = shared_poll(&d->last);
+		uint16_t num = shared_poll(&d->num);
 
 		if (last >= vq->size || !num || num > vq->size - n_slots)
 			return 0;
 		n_slots += num;
 		r[k] = (struct virtq_return){
-		    0, shared_load(&q->desc[last].id), num};
+		    0, shared_poll(&q->desc[last].id), num};
 	}
 	return n_slots;
 }
 
 /* Puts the entries of f[0..n) on the list of free ones at @head.  Returns what
  * is its head then. */
-static uint16_t free_entries(const struct virtq *vq, struct inflight_packed *q,
-    const struct flight f[], unsigned n, uint16_t head)
+static uint16_t free_entries(const struct virtq *vq,
+    struct inflight_packed __peer *q, const struct flight f[], unsigned n,
+    uint16_t head)
 {
 	for (unsigned k = 0; k < n; k++) {
-		uint16_t last = shared_load(&q->desc[f[k].entry].last);
+		uint16_t last = shared_poll(&q->desc[f[k].entry].last);
 
 		if (last < vq->size)
 			shared_store(&q->desc[last].next, head);
@@ -195,7 +192,7 @@ static uint16_t free_entries(const struct virtq *vq, struct inflight_packed *q,
 static uint16_t resume_packed(struct virtq *vq, uint16_t place,
     struct flight f[], struct virtq_return r[])
 {
-	struct inflight_packed *q = vq->inflight;
+	struct inflight_packed __peer *q = vq->inflight;
 	uint16_t noted, head, next;
 	uint32_t n_slots;
 	bool committed;
@@ -207,7 +204,7 @@ static uint16_t resume_packed(struct virtq *vq, uint16_t place,
 	n_slots = describe_packed(vq, q, f, n, r);
 	if (!n_slots)
 		return place;
-	head = shared_load(committed ? &q->free_head : &q->old_free_head);
+	head = shared_poll(committed ? &q->free_head : &q->old_free_head);
 	shared_store(&q->old_free_head, head);
 	inflight_note_packed(vq, place, place);
 	head = free_entries(vq, q, f, n, head);
@@ -227,7 +224,7 @@ static uint16_t resume_packed(struct virtq *vq, uint16_t place,
 
 static void begin_packed(const struct virtq *vq, uint16_t place)
 {
-	struct inflight_packed *q = vq->inflight;
+	struct inflight_packed __peer *q = vq->inflight;
 
 	for (uint32_t i = 0; i < vq->size; i++) {
 		shared_store(&q->desc[i].inflight, 0);
@@ -242,7 +239,7 @@ static void begin_packed(const struct virtq *vq, uint16_t place)
 
 uint16_t inflight_resume(struct virtq *vq, uint16_t place)
 {
-	struct inflight_split *q = vq->inflight;
+	struct inflight_split __peer *q = vq->inflight;
 	struct virtq_return *r;
 	struct flight *f;
 

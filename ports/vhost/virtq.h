@@ -89,7 +89,7 @@ struct virtq {
 	uint8_t hdr_len;      /* virtio-net header: 10 or 12 bytes */
 	bool packed, mergeable, indirect, event_idx, in_order;
 	uint8_t allowed; /* enum offload_bit that the guest negotiated */
-	void *inflight;	 /* notes for a successor (inflight.h); NULL: none */
+	void __peer *inflight; /* notes for a successor (inflight.h), or NULL */
 
 	/* Also while the queue is live: atomic, NULL: see virtq_log.h. */
 	const struct virtq_log *log;
