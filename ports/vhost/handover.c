@@ -109,6 +109,43 @@ static int import_memory(struct vhost_port *p, struct handover *h,
 	return 0;
 }
 
+static void export_inflight(
+    const struct vhost_inflight *in, struct handover *h, struct json_object *to)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(to, "inflight", o);
+	port_show_u64(o, "size", in->size);
+	port_show_u64(o, "offset", in->map.offset);
+	port_show_u64(o, "queues", in->n_queues);
+	port_show_u64(o, "queue_size", in->queue_size);
+	handover_put_fd(h, o, "fd", in->map.fd);
+}
+
+static int import_inflight(struct vhost_port *p, struct handover *h,
+    struct json_object *from, struct err *e)
+{
+	struct vhost_inflight_msg m;
+	struct json_object *o;
+	int fd, rc;
+
+	if (!json_object_object_get_ex(from, "inflight", &o))
+		return 0;
+	m = (struct vhost_inflight_msg){.size = handover_u64(o, "size"),
+	    .offset = handover_u64(o, "offset"),
+	    .n_queues = (uint16_t)handover_u64(o, "queues"),
+	    .queue_size = (uint16_t)handover_u64(o, "queue_size")};
+	fd = handover_take_fd(h, o, "fd");
+	rc = vhost_inflight_open(&p->inflight, &m, fd, e);
+	vhost_ring_set_fd(&fd, -1);
+	if (rc)
+		return rc;
+	p->inflight->guard.owner = p;
+	__atomic_store_n(&p->inflight->guard.on_broken, vhost_session_raise,
+	    __ATOMIC_RELEASE);
+	return 0;
+}
+
 static void export_ring(
     const struct vhost_ring *ring, struct handover *h, struct json_object *to)
 {
@@ -253,6 +290,7 @@ static void export_settled(
 	port_show_bool(to, "has_features", p->has_features);
 	port_show_u64(to, "status", p->status);
 	port_show_u64(to, "guest_mtu", p->guest_mtu);
+	port_show_u64(to, "rarp", p->rarp);
 	port_show_bool(to, "unreachable", p->unreachable);
 	port_show_bool(to, "broken", p->port.state == PORT_BROKEN);
 	port_show_str(to, "reason", p->port.reason);
@@ -261,6 +299,8 @@ static void export_settled(
 	port_show_u64(to, "times_broken", p->n_broken);
 	if (p->mem)
 		export_memory(p->mem, h, to);
+	if (p->inflight)
+		export_inflight(p->inflight, h, to);
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
 		export_ring(&p->ring[i], h, add_element(rings));
 }
@@ -284,7 +324,8 @@ static bool has_fault(const struct vhost_port *p)
 	for (unsigned i = 0; i < vhost_port_n_rings(p); i++)
 		if (p->ring[i].running && virtq_is_broken(&p->ring[i].vq))
 			return true;
-	return p->mem && guard_is_broken(&p->mem->guard);
+	return (p->mem && guard_is_broken(&p->mem->guard)) ||
+	       (p->inflight && guard_is_broken(&p->inflight->guard));
 }
 
 int vhost_handover_export(struct port *port, enum handover_stage stage,
@@ -295,6 +336,10 @@ int vhost_handover_export(struct port *port, enum handover_stage stage,
 	if (has_fault(p))
 		return err_set(e, -EAGAIN,
 		    "port %s has just broken, which is to be dealt with first",
+		    port->name);
+	if (p->log)
+		return err_set(e, -EAGAIN,
+		    "the guest at port %s is being moved, which is to end first",
 		    port->name);
 	if (stage == HANDOVER_RUNNING)
 		export_settled(p, h, to);
@@ -313,6 +358,7 @@ int vhost_handover_import(struct vhost_port *p, struct handover *h,
 	p->has_features = port_param_bool(from, "has_features", false);
 	p->status = (uint8_t)handover_u64(from, "status");
 	p->guest_mtu = (uint16_t)handover_u64(from, "guest_mtu");
+	p->rarp = handover_u64(from, "rarp");
 	p->unreachable = port_param_bool(from, "unreachable", false);
 	p->n_connects = handover_u64(from, "connects");
 	p->n_broken = handover_u64(from, "times_broken");
@@ -326,6 +372,8 @@ int vhost_handover_import(struct vhost_port *p, struct handover *h,
 	rc = import_rings(p, h, from, e);
 	if (!rc)
 		rc = import_memory(p, h, from, e);
+	if (!rc)
+		rc = import_inflight(p, h, from, e);
 	if (!rc)
 		rc = import_connection(p, h, from, e);
 	return rc;

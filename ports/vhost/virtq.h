@@ -88,7 +88,7 @@ struct virtq {
 	int kick_fd, call_fd; /* -1: none; the guest polls */
 	uint8_t hdr_len;      /* virtio-net header: 10 or 12 bytes */
 	bool packed, mergeable, indirect, event_idx, in_order;
-	uint8_t allowed; /* enum offload_bit that the guest negotiated */
+	uint8_t allowed;       /* enum offload_bit that the guest negotiated */
 	void __peer *inflight; /* notes for a successor (inflight.h), or NULL */
 
 	/* Also while the queue is live: atomic, NULL: see virtq_log.h. */
