@@ -39,6 +39,14 @@ static bool find_returning(const struct virtq *vq, uint16_t *place)
 	return false;
 }
 
+static void log_slot(const struct virtq *vq, uint16_t place)
+{
+	const struct virtq_log *l = virtq_log(vq);
+
+	if (l)
+		virtq_log_slots(vq, l, place & PACKED_INDEX, 1);
+}
+
 /* Marks the slots behind the first one, at @place, of a chain that is known to
  * be whole, as passed or as not.  Their flags are the driver's otherwise. */
 static void mark_rest(const struct virtq *vq, uint16_t place, bool passed)
@@ -51,6 +59,7 @@ static void mark_rest(const struct virtq *vq, uint16_t place, bool passed)
 		packed_turn(vq, place,
 		    passed ? packed_used_at(place)
 			   : packed_available_at(place));
+		log_slot(vq, place);
 		if (!(flags & VRING_DESC_F_NEXT))
 			return;
 	}
@@ -61,7 +70,6 @@ static void mark_rest(const struct virtq *vq, uint16_t place, bool passed)
 static void finish(const struct virtq *vq, uint16_t place)
 {
 	uint16_t flags = flags_at(vq, place), next = packed_place(vq, place, 1);
-	const struct virtq_log *l = virtq_log(vq);
 	struct packed_desc d;
 
 	if (flags & VRING_DESC_F_NEXT)
@@ -72,8 +80,7 @@ static void finish(const struct virtq *vq, uint16_t place)
 		mark_rest(vq, next, false);
 	shared_store_release(&vq->slot[place & PACKED_INDEX].flags,
 	    (uint16_t)(packed_used_at(place) | (flags & VRING_DESC_F_WRITE)));
-	if (l)
-		virtq_log_slots(vq, l, 0, vq->size);
+	log_slot(vq, place);
 }
 
 bool packed_recover(const struct virtq *vq, uint16_t *place)

@@ -217,8 +217,8 @@ Test(log_packed, what_is_put_right_after_a_kill)
 	uint16_t place;
 
 	for (unsigned i = 0; i < 300; i++)
-		packed_fill(
-		    g, i, BUFS, 100, ID, i == 290 ? PACKED_AVAIL : PACKED_TURN);
+		packed_fill(g, i, BUFS, 100, ID,
+		    i == 290 ? PACKED_AVAIL | PACKED_RETURNING : PACKED_TURN);
 	watch(w);
 	cr_assert(packed_recover(g->vq, &place));
 	cr_assert_eq(place, PACKED_WRAP | 300);
