@@ -95,6 +95,8 @@ static const int control[] = {
     CALL(io_destroy),
     CALL(io_setup),
     CALL(memfd_create),
+    CALL(pidfd_open), /* takeover.h */
+    CALL(pidfd_send_signal),
     CALL(signalfd4),
     CALL(timerfd_create),
     CALL(timerfd_gettime),

@@ -158,8 +158,10 @@ static void export_ring(
 	port_show_bool(to, "has_kick", ring->has_kick);
 	port_show_bool(to, "enabled", ring->enabled);
 	port_show_bool(to, "base_is_ours", ring->base_is_ours);
-	port_show_u64(to, "kicks", ring->vq.n_kicks);
-	port_show_u64(to, "calls", ring->vq.n_calls);
+	port_show_u64(
+	    to, "kicks", __atomic_load_n(&ring->vq.n_kicks, __ATOMIC_RELAXED));
+	port_show_u64(
+	    to, "calls", __atomic_load_n(&ring->vq.n_calls, __ATOMIC_RELAXED));
 	handover_put_fd(h, to, "kick", ring->vq.kick_fd);
 	handover_put_fd(h, to, "call", ring->vq.call_fd);
 	handover_put_fd(h, to, "err", ring->err_fd);

@@ -89,6 +89,7 @@ bool packed_recover(const struct virtq *vq, uint16_t *place)
 	uint32_t seam = vq->size;
 	bool first, last, used;
 
+	shared_begin();
 	if (find_returning(vq, &at))
 		finish(vq, at);
 	first = last = flags_at(vq, 0) & PACKED_USED;

@@ -414,7 +414,7 @@ static int xdp_open(struct port **port, const struct port_env *env,
 	if (rc)
 		return rc;
 	/* After the watch, so that no news is missed. */
-	rc = link_get(p->dev, &link, e);
+	rc = link_get(port_param_str(params, "dev", name), &link, e);
 	if (!rc)
 		rc = check_mtu(&link, params, e);
 	if (!rc)

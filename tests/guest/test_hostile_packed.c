@@ -166,7 +166,7 @@ Test(hostile_rx_packed, case_57_chain_without_end_on_the_receive_ring)
 Test(hostile_packed, case_57_chain_as_long_as_the_ring)
 {
 	for (unsigned i = 0; i < SIZE; i++)
-		put(tx, i, h.buf, 1, i + 1 < SIZE ? NEXT : 0);
+		put(tx, i, h.buf + i, 1, i + 1 < SIZE ? NEXT : 0);
 	show(tx);
 	hostile_await_drops(&h, "rx_malformed", 1);
 	cr_expect(is_back(SIZE - 1));
