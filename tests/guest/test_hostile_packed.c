@@ -165,8 +165,10 @@ Test(hostile_rx_packed, case_57_chain_without_end_on_the_receive_ring)
 /* The longest chain that there can be is lawful, though nobody's frame. */
 Test(hostile_packed, case_57_chain_as_long_as_the_ring)
 {
+	const uint64_t blank = h.buf + HDR + FRAME;
+
 	for (unsigned i = 0; i < SIZE; i++)
-		put(tx, i, h.buf + i, 1, i + 1 < SIZE ? NEXT : 0);
+		put(tx, i, blank + i, 1, i + 1 < SIZE ? NEXT : 0);
 	show(tx);
 	hostile_await_drops(&h, "rx_malformed", 1);
 	cr_expect(is_back(SIZE - 1));
