@@ -183,7 +183,7 @@ no_ping_missing() {
 			printf "# %s: %d pings, %d missing, slowest %.1f ms\n",
 				what, n, missing, worst
 			exit !n || missing
-		}' | tee /dev/fd/$own_stderr
+		}' | tee -a /dev/fd/$own_stderr
 	return "${PIPESTATUS[0]}"
 }
 

@@ -236,7 +236,7 @@ stop "${ns_pid[s]}"
 # --- several queues, one worker and two
 
 both_workers_poll() {
-	swctl -j worker show | tee /dev/stderr |
+	swctl -j worker show | tee -a /dev/stderr |
 		jq -e 'length == 2 and all(.queues | length > 0)'
 }
 lan_make 4 1500 a b c
